@@ -1,0 +1,214 @@
+"""The contract between the engine and an array library.
+
+The engine never sees arrays, only *handles*: opaque, strided, possibly aliasing n-d arrays that
+belong to one device. A backend says how handles are made, viewed, written and computed with.
+
+Three classes, pick one to subclass:
+
+* :class:`Backend` (here): the contract itself; every optional member has its default.
+* :class:`tensorplug.backends.ArrayAPIBackend`: for any library with an array API namespace; its
+  handles give aliasing views over arrays that need not be mutable. About 40 lines to subclass.
+* :class:`tensorplug.backends.StridedBackend`: for libraries with NumPy's model (strided, mutable
+  arrays whose basic slices are views); a handle is the library's own array.
+
+What a handle must offer: ``shape`` (tuple of ints), ``ndim``, Python's arithmetic and comparison
+operators, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from .dtypes import ALL, DType
+
+__all__ = ["REQUIRED", "Backend", "Handle", "Kernel", "Layout", "StorageInfo"]
+
+Handle = Any
+"""A backend's own strided array; the engine only passes it around."""
+
+Kernel = Callable[..., Any]
+
+
+class Layout(NamedTuple):
+    """How a handle lies in its storage, all in elements, as torch counts."""
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int
+
+
+class StorageInfo(NamedTuple):
+    """The memory behind a handle: a key equal for all aliases, its address and size in bytes."""
+
+    key: int
+    address: int
+    nbytes: int
+
+
+REQUIRED = ("name", "namespace", "devices", "from_host", "to_host")
+"""What a backend must define; all else has a default in one of the three base classes."""
+
+
+class Backend:
+    """One array library on one kind of device; subclasses fill in the five required members.
+
+    One instance serves all devices of its type; ``device`` arguments are the index in
+    :meth:`devices`.
+    """
+
+    # --- required -----------------------------------------------------------------------------
+    name: str
+    """What people call the library, for example ``"numpy"``."""
+
+    namespace: Any
+    """The array API namespace (usually ``array_api_compat.<library>``)."""
+
+    def devices(self) -> Sequence[Any]:
+        """The library's own device objects; the position is the index in ``"type:index"``."""
+        raise NotImplementedError(f"{type(self).__name__}.devices is required")
+
+    def from_host(self, array: np.ndarray, device: int) -> Handle:
+        """A new handle on ``device`` with a *copy* of a NumPy array, of the same dtype."""
+        raise NotImplementedError(f"{type(self).__name__}.from_host is required")
+
+    def to_host(self, handle: Handle) -> np.ndarray:
+        """The values as a NumPy array; waits for pending work. May share memory on a CPU."""
+        raise NotImplementedError(f"{type(self).__name__}.to_host is required")
+
+    # --- optional: declarations ---------------------------------------------------------------
+    mutable: ClassVar[bool] = False
+    """Whether library arrays can be written in place with views that alias."""
+
+    shares_host_memory: ClassVar[bool] = False
+    """Whether :meth:`to_host` is an alias, so that ``Tensor.numpy()`` may share memory."""
+
+    host_fallback: ClassVar[bool] = False
+    """Opt in: an op with no kernel here runs on the host, warns once and comes back."""
+
+    soft_errors: ClassVar[tuple[type[BaseException], ...]] = ()
+    """Exceptions that only report inf or nan results (``RuntimeWarning`` made an error);
+    the engine repeats such a call inside :meth:`quiet`."""
+
+    def kernels(self) -> Mapping[str, Kernel]:
+        """Fast kernels by op name; they take and give *library arrays* in the row's order."""
+        return {}
+
+    def supports_dtype(self, dtype: DType, device: int) -> bool:
+        """Whether the device computes with ``dtype``."""
+        return True
+
+    def dtypes(self, device: int) -> tuple[DType, ...]:
+        """Every type that the device supports."""
+        return tuple(dtype for dtype in ALL if self.supports_dtype(dtype, device))
+
+    def version(self) -> str:
+        """The array library's version."""
+        return str(getattr(self.namespace, "__version__", "unknown"))
+
+    def memory(self, device: int) -> dict[str, int]:
+        """Known memory figures in bytes: any of ``"total"``, ``"free"``, ``"allocated"``."""
+        return {}
+
+    def synchronize(self, device: int) -> None:
+        """Wait until all work queued on ``device`` is done (nothing to do when eager)."""
+        return None
+
+    def quiet(self) -> AbstractContextManager[Any]:
+        """A context in which inf and nan arise silently."""
+        return nullcontext()
+
+    # --- types ----------------------------------------------------------------------------------
+    def native_dtype(self, dtype: DType) -> Any:
+        """The library's own dtype object."""
+        raise NotImplementedError
+
+    def dtype_of(self, handle: Handle) -> DType:
+        """The :class:`DType` of a handle."""
+        raise NotImplementedError
+
+    # --- handles and library arrays -------------------------------------------------------------
+    def owns(self, array: Any) -> bool:
+        """Whether ``array`` is one of the library's arrays (for ``tp.asarray``)."""
+        return False
+
+    def device_of(self, array: Any) -> int:
+        """The index of the device that a library array lives on."""
+        return 0
+
+    def adopt(self, array: Any) -> Handle:
+        """A handle on a library array, without a copy."""
+        raise NotImplementedError
+
+    def native(self, handle: Handle) -> Any:
+        """The library array with the handle's values, without a copy where possible."""
+        raise NotImplementedError
+
+    def lift(self, kernel: Kernel) -> Kernel:
+        """Turn a function of library arrays into one of handles."""
+        raise NotImplementedError
+
+    # --- storage and views: all alias their argument ----------------------------------------------
+    def layout(self, handle: Handle) -> Layout:
+        """Shape, strides and offset within the storage, in elements."""
+        raise NotImplementedError
+
+    def storage(self, handle: Handle) -> StorageInfo:
+        """The memory behind ``handle``: equal ``key`` means aliases."""
+        raise NotImplementedError
+
+    def index(self, handle: Handle, index: tuple[Any, ...]) -> Handle:
+        """Basic indexing by ints, slices (negative steps too), ``None`` and one ``Ellipsis``."""
+        raise NotImplementedError
+
+    def permute(self, handle: Handle, dims: tuple[int, ...]) -> Handle:
+        """Dimensions in another order; ``dims`` are non-negative."""
+        raise NotImplementedError
+
+    def view(self, handle: Handle, shape: tuple[int, ...]) -> Handle:
+        """Another shape over the same memory, no ``-1``.
+
+        Raises:
+            ValueError: the strides do not allow it without a copy.
+        """
+        raise NotImplementedError
+
+    def expand(self, handle: Handle, shape: tuple[int, ...]) -> Handle:
+        """Broadcast to ``shape`` with stride 0."""
+        raise NotImplementedError
+
+    def as_strided(
+        self, handle: Handle, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
+    ) -> Handle:
+        """Any layout over the handle's whole storage; ``offset`` counts from its start."""
+        raise NotImplementedError
+
+    def assign(self, handle: Handle, value: Handle) -> None:
+        """Write ``value`` (a handle, or a Python number) into ``handle``, so that every alias
+        sees it; broadcasts, casts, and is right when the two overlap."""
+        raise NotImplementedError
+
+    # --- creation -----------------------------------------------------------------------------------
+    def full(self, shape: tuple[int, ...], value: Any, dtype: DType, device: int) -> Handle:
+        """A new contiguous handle filled with a Python number."""
+        raise NotImplementedError
+
+    def empty(self, shape: tuple[int, ...], dtype: DType, device: int) -> Handle:
+        """A new contiguous handle with any values."""
+        return self.full(shape, 0, dtype, device)
+
+    def scalar(self, value: Any, dtype: DType, device: int) -> Any:
+        """A Python number as the second operand of an elementwise kernel of type ``dtype``."""
+        return self.full((), value, dtype, device)
+
+    # --- copies ----------------------------------------------------------------------------------------
+    def cast(self, handle: Handle, dtype: DType) -> Handle:
+        """A copy in another type (the handle itself when it has that type already)."""
+        raise NotImplementedError
+
+    def clone(self, handle: Handle) -> Handle:
+        """A new contiguous handle with the same values."""
+        raise NotImplementedError
