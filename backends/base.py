@@ -97,6 +97,16 @@ class Backend:
         """Fast kernels by op name; they take and give *library arrays* in the row's order."""
         return {}
 
+    def into_kernels(self) -> Mapping[str, Kernel]:
+        """Elementwise kernels that can write into a given handle: ``kernel(*handles, out)``,
+        where ``out`` may be one of the inputs. In-place ops use them when they are there."""
+        return {}
+
+    def exclusive(self, handle: Handle) -> Handle:
+        """A handle with these values that nothing else refers to: a clone, unless the backend
+        knows that the caller holds the only reference."""
+        return self.clone(handle)
+
     def supports_dtype(self, dtype: DType, device: int) -> bool:
         """Whether the device computes with ``dtype``."""
         return True

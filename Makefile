@@ -1,0 +1,123 @@
+# Everything a developer runs. Only python >= 3.11, git and make need to be on the machine.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+# The first of these that is new enough; `make PYTHON=/path/to/python test` overrides the search.
+CANDIDATES = python3.13 python3.12 python3.11 python3.14 python3 python
+NEW_ENOUGH = import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in $(CANDIDATES); do \
+	if $$p -c '$(NEW_ENOUGH)' >/dev/null 2>&1; then echo $$p; break; fi; done)
+
+# pip says nothing unless it fails; index, proxies and caches are those of the user's own settings.
+PIP = $(BIN)/python -m pip install --disable-pip-version-check
+quiet = mkdir -p build; $(1) >build/pip.log 2>&1 || { cat build/pip.log; exit 1; }
+
+# One thread per worker: the array library's own threads only fight with pytest's workers.
+ENV = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+PYTEST = $(ENV) $(BIN)/python -m pytest
+
+INPUTS := pyproject.toml constraints.txt api/_version.py
+THIRDPARTY := tests/thirdparty/tensorplug-strict
+THIRDPARTY_FILES := $(shell find $(THIRDPARTY) -type f -not -name '*.pyc' \
+	-not -path '*.egg-info/*' -not -path '*/build/*' 2>/dev/null)
+
+.PHONY: help setup demo test conformance lint format types bench parity lock clean
+
+help:
+	@echo 'make demo         train a digit classifier on the CPU, in seconds'
+	@echo 'make test         the tests, then the conformance suite on cpu and strict:0'
+	@echo 'make conformance  the conformance suite only; DEVICES="cpu strict:0"'
+	@echo 'make lint types   ruff; mypy'
+	@echo 'make parity       compare with PyTorch (installs it into $(VENV))'
+	@echo 'make bench        benchmarks'
+	@echo 'make setup        create $(VENV) with everything a developer needs'
+	@echo 'make lock         rewrite constraints.txt from what pip picks today'
+	@echo 'make clean        remove what these commands made, $(VENV) too'
+
+# --- setting up: each stamp is redone when what it was made from has changed -------------------
+
+$(BIN)/python:
+	@test -n '$(PYTHON)' || { echo >&2 'make: no Python >= 3.11 with venv and pip found' \
+	'(tried: $(CANDIDATES)); install one or name it: make PYTHON=/path/to/python'; exit 1; }
+	@echo 'setting up $(VENV) with $(PYTHON)'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.stamp-run: $(INPUTS) | $(BIN)/python
+	@$(call quiet,$(PIP) -c constraints.txt -e .)
+	@touch $@
+
+$(VENV)/.stamp-dev: $(INPUTS) | $(BIN)/python
+	@echo 'installing tensorplug for development'
+	@$(call quiet,$(PIP) -c constraints.txt -e '.[dev]')
+	@touch $@ $(VENV)/.stamp-run
+
+# A real installation, by its own pyproject.toml, as a user of a third-party plugin does it.
+$(VENV)/.stamp-thirdparty: $(THIRDPARTY_FILES) $(VENV)/.stamp-dev
+	@echo 'installing the third-party plugin $(THIRDPARTY)'
+	@$(call quiet,$(PIP) -c constraints.txt --force-reinstall --no-deps ./$(THIRDPARTY))
+	@touch $@
+
+$(VENV)/.stamp-parity: $(VENV)/.stamp-dev
+	@echo 'installing PyTorch for comparison'
+	@$(call quiet,$(PIP) -c constraints.txt -e '.[dev,parity]')
+	@touch $@
+
+setup: $(VENV)/.stamp-thirdparty
+
+# --- what users run ----------------------------------------------------------------------------
+
+demo: $(VENV)/.stamp-run
+	@$(BIN)/tensorplug demo
+
+# --- what developers run -----------------------------------------------------------------------
+
+DEVICES ?= cpu strict:0
+
+test: setup
+	$(PYTEST) -n $(JOBS) $(ARGS)
+	@$(MAKE) --no-print-directory conformance
+
+conformance: setup
+	$(PYTEST) -n $(JOBS) --pyargs tensorplug.conformance $(DEVICES:%=--device %) $(ARGS)
+
+lint: $(VENV)/.stamp-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.stamp-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# mypy knows no package-dir mapping, so the folders are linked into one tree, and the paths of its
+# messages are turned back into those of the repository.
+PACKAGES := autograd backends conformance plugins
+types: $(VENV)/.stamp-dev
+	@rm -rf build/types && mkdir -p build/types/tensorplug
+	@ln -s $(CURDIR)/api/* $(PACKAGES:%=$(CURDIR)/%) build/types/tensorplug
+	@$(BIN)/mypy -p tensorplug >build/types.txt 2>&1; status=$$?; \
+	sed -E -e 's#build/types/tensorplug/(autograd|backends|conformance|plugins)/#\1/#' \
+	-e 's#build/types/tensorplug/#api/#' build/types.txt; exit $$status
+
+bench: $(VENV)/.stamp-dev
+	@$(ENV) $(BIN)/python benchmarks/run.py $(ARGS)
+
+parity: $(VENV)/.stamp-parity
+	$(PYTEST) -n $(JOBS) tests/parity $(ARGS)
+
+# PyTorch itself is pinned in pyproject.toml: its wheels carry local labels such as +cpu.
+lock: | $(BIN)/python
+	@rm -rf build/lock && $(BIN)/python -m venv build/lock
+	@$(call quiet,build/lock/bin/python -m pip install -e '.[dev$(,)parity$(,)viz]')
+	@{ echo '# What CI installs; rewritten by `make lock`.'; \
+	build/lock/bin/python -m pip freeze --all --exclude-editable --exclude pip \
+	--exclude tensorplug --exclude torch | grep -v '^nvidia-\|^cuda-\|^triton=' ; } >constraints.txt
+	@rm -rf build/lock
+
+, := ,
+
+clean:
+	rm -rf $(VENV) build dist demo-output htmlcov .coverage .coverage.* *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,327 @@
+"""Making tensors from data and from nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .autograd import slow
+from .autograd.errors import OpError, OpTypeError
+from .autograd.inplace import write_out
+from .autograd.registry import function
+from .autograd.tensor import Tensor, default_dtype_of, make
+from .backends import dtypes, registry
+from .backends.device import Device, get_default_device
+from .backends.dtypes import DType
+
+__all__ = ["as_tensor", "device_of", "from_numpy", "shape_of", "tensor"]
+
+
+def device_of(device: Any) -> Device:
+    """A device from None (the default), a name or a Device."""
+    if device is None:
+        return get_default_device()
+    return device if type(device) is Device else Device(device)
+
+
+def shape_of(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
+    """``(2, 3)`` from ``f(2, 3)``, ``f((2, 3))`` or ``f([2, 3])``.
+
+    Raises:
+        TypeError: a size is no integer.
+        RuntimeError: a size is negative.
+    """
+    if len(size) == 1 and not hasattr(size[0], "__index__"):
+        size = tuple(size[0])
+    try:
+        shape = tuple(int(s.__index__()) for s in size)
+    except AttributeError:
+        raise OpTypeError(f"{name}: expected integers as sizes, got {size!r}", op=name) from None
+    if any(s < 0 for s in shape):
+        raise OpError(
+            f"{name}: expected sizes of 0 or more, got {shape}; "
+            "trying to create a tensor with negative dimension",
+            op=name,
+        )
+    return shape
+
+
+def check_dtype(name: str, dtype: Any) -> DType | None:
+    """A dtype argument as a DType: torch's names for Python's types are allowed.
+
+    Raises:
+        TypeError: it is no dtype.
+    """
+    if dtype is None or type(dtype) is DType:
+        return dtype
+    if dtype in (bool, int, float, complex):
+        return default_dtype_of(dtype())
+    raise OpTypeError(f"{name}: expected a dtype such as tp.float32, got {dtype!r}", op=name)
+
+
+def finish(out: Tensor, requires_grad: bool) -> Tensor:
+    """The last step of creation functions."""
+    return out.requires_grad_() if requires_grad else out
+
+
+# --- from data ---------------------------------------------------------------------------------
+
+
+def _infer(data: Any) -> DType | None:
+    """The type of nested Python numbers, None when there are none (empty lists)."""
+    if isinstance(data, (list, tuple)):
+        found: DType | None = None
+        for item in data:
+            inner = _infer(item)
+            if inner is not None and inner is not found:
+                found = inner if found is None else dtypes.promote(found, inner)
+        return found
+    if isinstance(data, Tensor):
+        return data._dtype
+    if isinstance(data, (np.ndarray, np.generic)):
+        return dtypes.from_numpy(data.dtype)
+    for kind in (bool, int, float, complex):
+        if isinstance(data, kind):
+            return default_dtype_of(kind())
+    raise OpTypeError(
+        f"tensor: expected numbers, arrays or nested lists of them, got {type(data).__name__}",
+        op="tensor",
+    )
+
+
+def _plain(data: Any) -> Any:
+    """Nested data with tensors replaced by arrays, for NumPy."""
+    if isinstance(data, (list, tuple)):
+        return [_plain(item) for item in data]
+    return data._device.backend.to_host(data._h) if isinstance(data, Tensor) else data
+
+
+def _array(data: Any, dtype: DType | None) -> tuple[np.ndarray, DType]:
+    if isinstance(data, (np.ndarray, np.generic)):
+        found = dtypes.from_numpy(data.dtype)
+        return np.asarray(data), dtype or found
+    if not isinstance(data, (list, tuple, bool, int, float, complex)) and hasattr(
+        data, "__array__"
+    ):
+        return _array(np.asarray(data), dtype)
+    dtype = dtype or _infer(data) or dtypes.default_float()
+    try:
+        exact = np.asarray(_plain(data), dtype=_exact(data, dtype))
+    except ValueError as error:
+        raise OpError(
+            f"tensor: expected lists of equal length, got ragged ones ({error})", op="tensor"
+        ) from error
+    except OverflowError as error:
+        raise OpError(f"tensor: expected numbers that fit {dtype}, got more: {error}") from error
+    return exact, dtype
+
+
+def _exact(data: Any, dtype: DType) -> Any:
+    """Read integers and bools by way of their own type, so that a cast is torch's cast."""
+    inferred = _infer(data)
+    if inferred is not None and inferred.kind == "float" and not dtype.is_inexact:
+        return np.float64
+    return dtype.numpy
+
+
+def tensor(
+    data: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
+    """A new tensor with a copy of ``data``.
+
+    Args:
+        data: a number, nested lists of numbers, a tensor or an array.
+        dtype: element type; inferred when None: bool, int64, the default float type or complex.
+        device: where to put it (default: the default device).
+        requires_grad: whether autograd follows it.
+
+    Raises:
+        TypeError, RuntimeError: ``data`` is ragged or no numbers.
+
+    Example:
+        >>> tp.tensor([[1.0, 2.0], [3.0, 4.0]])
+        tensor([[1., 2.],
+                [3., 4.]])
+    """
+    where = None if device is None else device_of(device)
+    dtype = check_dtype("tensor", dtype)
+    if isinstance(data, Tensor):
+        copied = data.detach().to(device=where, dtype=dtype, copy=True)
+        return finish(copied, requires_grad)
+    target = where or get_default_device()
+    array, dtype = _array(data, dtype)
+    out = _to_device(array, dtype, target)
+    return finish(out, requires_grad)
+
+
+def _to_device(array: np.ndarray, dtype: DType, device: Device) -> Tensor:
+    if array.dtype != dtype.numpy:
+        if array.dtype.kind == "c" and not dtype.is_complex:
+            array = array.real
+        with np.errstate(all="ignore"):
+            array = array.astype(dtype.numpy)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    return make(device.backend.from_host(array, device.index), dtype, device)
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A ``cpu`` tensor that shares its memory with a NumPy array.
+
+    Raises:
+        TypeError: not an array, or of a type without a counterpart.
+    """
+    if not isinstance(array, np.ndarray):
+        raise OpTypeError(
+            f"from_numpy: expected a numpy.ndarray, got {type(array).__name__}", op="from_numpy"
+        )
+    device = Device("cpu")
+    if not array.dtype.isnative:
+        raise OpTypeError(
+            f"from_numpy: expected native byte order, got {array.dtype}; convert it with "
+            ".astype(a.dtype.newbyteorder('='))",
+            op="from_numpy",
+        )
+    return make(device.backend.adopt(array), dtypes.from_numpy(array.dtype), device)
+
+
+def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """A tensor of ``data``, without a copy where type and device already fit."""
+    where = None if device is None else device_of(device)
+    dtype = check_dtype("as_tensor", dtype)
+    if isinstance(data, Tensor):
+        return data.to(device=where, dtype=dtype)
+    owner = registry.for_array(data)
+    if owner is not None:
+        backend = owner.backend
+        handle = backend.adopt(data)
+        found = make(handle, backend.dtype_of(handle), owner)
+        return found.to(device=where or get_default_device(), dtype=dtype)
+    if hasattr(data, "__dlpack__") and not isinstance(data, np.generic):
+        return from_dlpack(data).to(device=where, dtype=dtype)
+    return tensor(data, dtype=dtype, device=where)
+
+
+def asarray(
+    obj: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    copy: bool | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """A tensor of ``obj``; ``copy`` is True (always), False (never, or raise) or None (if needed).
+
+    Raises:
+        ValueError: ``copy=False`` and a copy is needed.
+    """
+    if copy:
+        return finish(tensor(obj, dtype=dtype, device=device), requires_grad)
+    found = as_tensor(obj, dtype=dtype, device=device)
+    if copy is False and not _shares(found, obj):
+        raise ValueError(
+            "asarray: expected to alias the input as copy=False asks, but type, device or layout "
+            "need a copy; leave copy=None"
+        )
+    if requires_grad:
+        found = found.detach() if found is obj else found
+        found.requires_grad_()
+    return found
+
+
+def _shares(found: Tensor, obj: Any) -> bool:
+    if isinstance(obj, Tensor):
+        return found is obj or found._h is obj._h
+    if isinstance(obj, np.ndarray):
+        host = found._device.backend.to_host(found._h)
+        return np.shares_memory(host, obj) or obj.size == 0
+    return hasattr(obj, "__dlpack__")
+
+
+def from_dlpack(ext_tensor: Any) -> Tensor:
+    """A tensor over the memory of any array with ``__dlpack__``, without a copy.
+
+    Raises:
+        RuntimeError: no installed device can reach that memory.
+    """
+    if isinstance(ext_tensor, Tensor):
+        return ext_tensor.detach()
+    owner = registry.for_array(ext_tensor)
+    if owner is not None:
+        handle = owner.backend.adopt(ext_tensor)
+        return make(handle, owner.backend.dtype_of(handle), owner)
+    try:
+        array = np.from_dlpack(ext_tensor)
+    except (BufferError, RuntimeError, TypeError) as error:
+        raise OpError(
+            f"from_dlpack: expected memory that the cpu can reach, got {type(ext_tensor).__name__}"
+            f" ({error}); copy it to the host first",
+            op="from_dlpack",
+        ) from error
+    return from_numpy(array)
+
+
+slow.as_tensor.append(lambda value, device=None: as_tensor(value, device=device))
+
+# --- from nothing --------------------------------------------------------------------------------
+
+
+def filled(
+    name: str, size: Any, value: Any, out: Any, dtype: Any, device: Any, grad: bool
+) -> Tensor:
+    """A tensor of one value; shared by ``zeros``, ``ones``, ``full`` and their relatives."""
+    where = out._device if out is not None and device is None else device_of(device)
+    dtype = check_dtype(name, dtype)
+    if dtype is None:
+        dtype = out._dtype if out is not None else dtypes.default_float()
+    result = make(where.F.full(shape_of(name, size), value, dtype), dtype, where)
+    return finish(result if out is None else write_out(name, out, result), grad)
+
+
+@function(method=False, samples=lambda t: [(2, 3), ((0,),), ()], ref="zeros")
+def zeros(
+    *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """A tensor of zeros."""
+    return filled("zeros", size, 0, out, dtype, device, requires_grad)
+
+
+@function(method=False, samples=lambda t: [(2, 3), ((0,),), ()], ref="ones")
+def ones(
+    *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """A tensor of ones."""
+    return filled("ones", size, 1, out, dtype, device, requires_grad)
+
+
+@function(method=False, samples=lambda t: [((2, 3), 7.0), ((), True), ((0,), 1)], ref="full")
+def full(
+    size: Sequence[int], fill_value: Any, *, out: Any = None, dtype: Any = None,
+    layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """A tensor of one value, whose type it takes: bool, int64, the default float or complex."""
+    if isinstance(fill_value, Tensor):
+        fill_value = fill_value.item()
+    if dtype is None and out is None:
+        dtype = default_dtype_of(fill_value)
+    return filled("full", (size,), fill_value, out, dtype, device, requires_grad)
+
+
+@function(method=False, random=True, samples=lambda t: [(2, 3), ((0,),), ()])
+def empty(
+    *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None,
+) -> Tensor:  # fmt: skip
+    """A tensor with any values."""
+    where, dtype = device_of(device), check_dtype("empty", dtype) or dtypes.default_float()
+    result = make(where.F.empty(shape_of("empty", size), dtype), dtype, where)
+    return finish(result if out is None else write_out("empty", out, result), requires_grad)

@@ -1,0 +1,79 @@
+"""Builds the PyTorch-shaped face: functions and Tensor methods, from the registry, in one loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from .autograd.inplace import from_function
+from .autograd.registry import FUNCTIONS
+from .autograd.tensor import Tensor
+
+__all__ = ["build"]
+
+
+def _inplace_name(name: str) -> str:
+    return f"{name}_"
+
+
+def build() -> dict[str, dict[str, Callable[..., Any]]]:
+    """Attach methods to :class:`Tensor`; return the functions by namespace ("" is ``tp``)."""
+    namespaces: dict[str, dict[str, Callable[..., Any]]] = {}
+    for public in FUNCTIONS.values():
+        names = (public.name, *public.aliases)
+        space = namespaces.setdefault(public.namespace, {})
+        for name in names:
+            space[name] = public.call
+        if public.namespace:
+            continue
+        for name in names:
+            if public.method and name not in Tensor.__dict__:
+                setattr(Tensor, name, public.call)
+        if public.inplace:
+            method = from_function(public)
+            method.__name__ = method.__qualname__ = _inplace_name(public.name)
+            method.__doc__ = f"In-place version of :func:`tensorplug.{public.name}`."
+            for name in names:
+                if _inplace_name(name) not in Tensor.__dict__:
+                    setattr(Tensor, _inplace_name(name), method)
+    _operators(SimpleNamespace(**namespaces[""]))
+    return namespaces
+
+
+_BINARY_OPERATORS = {
+    "__add__": "add", "__sub__": "sub", "__mul__": "mul", "__truediv__": "div",
+    "__matmul__": "matmul", "__pow__": "pow", "__eq__": "eq", "__ne__": "ne", "__lt__": "lt",
+    "__le__": "le", "__gt__": "gt", "__ge__": "ge", "__and__": "bitwise_and",
+    "__or__": "bitwise_or", "__xor__": "bitwise_xor", "__lshift__": "bitwise_left_shift",
+    "__rshift__": "bitwise_right_shift", "__floordiv__": "floor_divide", "__mod__": "remainder",
+}  # fmt: skip
+_UNARY_OPERATORS = {
+    "__neg__": "neg", "__abs__": "abs", "__invert__": "bitwise_not", "__pos__": "positive",
+}  # fmt: skip
+_COMMUTE = {"__add__", "__mul__", "__and__", "__or__", "__xor__"}
+_NO_REFLECTION = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"}
+
+
+def _operators(functions: SimpleNamespace) -> None:
+    """Python's operators. Forward ones are the functions themselves, to save a call."""
+    for dunder, name in _UNARY_OPERATORS.items():
+        if not hasattr(functions, name): continue  # TEMP
+        setattr(Tensor, dunder, getattr(functions, name))
+    for dunder, name in _BINARY_OPERATORS.items():
+        if not hasattr(functions, name): continue  # TEMP
+        function = getattr(functions, name)
+        setattr(Tensor, dunder, function)
+        if dunder not in _NO_REFLECTION:
+            reflected = function if dunder in _COMMUTE else _reflect(function)
+            setattr(Tensor, f"__r{dunder[2:]}", reflected)
+            inplace = getattr(Tensor, _inplace_name(name), None)
+            if inplace is not None:
+                setattr(Tensor, f"__i{dunder[2:]}", inplace)
+
+
+def _reflect(function: Callable[..., Any]) -> Callable[..., Any]:
+    def reflected(self: Tensor, other: Any) -> Any:
+        return function(other, self)
+
+    return reflected

@@ -1,0 +1,155 @@
+"""The ``tensorplug demo`` command."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+import tensorplug as tp
+from tensorplug.utils.data import DataLoader, Dataset
+
+from . import pictures
+from .digits import load_digits, split
+from .models import MODELS
+from .training import Run, predict, train
+
+__all__ = ["add_arguments", "run"]
+
+EPOCHS = 20
+"""Enough for 98 % of the test digits with either model."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options to ``parser``."""
+    parser.add_argument("--device", help="train on this device only (default: on every one)")
+    parser.add_argument("--model", choices=sorted(MODELS), default="cnn", help="default: cnn")
+    parser.add_argument("--epochs", type=_positive, default=EPOCHS, help=f"default: {EPOCHS}")
+    parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("tensorplug-demo"),
+        help="folder for weights and pictures (default: %(default)s)",
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
+    return number
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo; the result is the process's exit code: 0, 1 (check failed), 130 (Ctrl-C)."""
+    console = Console()
+    data = split(load_digits())
+    if args.device is None:
+        devices, skipped = _devices()
+        for name, reason in skipped:
+            console.print(f"[yellow]skipping {name}[/]: {reason}", highlight=False)
+    else:
+        devices = [str(tp.device(args.device))]
+    console.print(
+        f"{args.model} on {len(data[0])} handwritten digits of 8x8 pixels, "  # type: ignore[arg-type]  # sized
+        f"{args.epochs} epochs, seed {args.seed}",
+        highlight=False,
+    )
+    runs = _train_all(console, devices, args, data)
+    runs = [run for run in runs if run.losses]
+    if not runs:
+        console.print("stopped before the first epoch; nothing was written")
+        return 130
+    console.print(_table(runs))
+    files, same = _write(args.out, args.model, runs, data[1])
+    console.print("wrote " + "\n      ".join(map(str, files)), highlight=False, soft_wrap=True)
+    if not same:
+        console.print("[red]a model loaded from its file predicts something else[/]")
+        return 1
+    if any(run.interrupted for run in runs):
+        console.print(f"interrupted; what there was is saved in {args.out}", soft_wrap=True)
+        return 130
+    console.print("every saved model, loaded again, makes the same predictions")
+    return 0
+
+
+def _devices() -> tuple[list[str], list[tuple[str, str]]]:
+    """The devices that work here, "cpu" first, and why each other one does not."""
+    return [str(device) for device in tp.devices()], []
+
+
+def _train_all(
+    console: Console,
+    devices: list[str],
+    args: argparse.Namespace,
+    data: tuple[Dataset[Any], Dataset[Any]],
+) -> list[Run]:
+    runs = []
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        TextColumn("epoch {task.completed}/{task.total}"),
+        TextColumn("{task.fields[state]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        for device in devices:
+            task = progress.add_task(device, total=args.epochs, state="")
+
+            def show(run: Run, task: Any = task) -> None:
+                state = f"loss {run.epochs[-1]:.4f}  test {run.accuracy:.1%}"
+                progress.update(task, completed=len(run.epochs), state=state)
+
+            runs.append(train(args.model, device, args.epochs, args.seed, data, show))
+            if runs[-1].interrupted:
+                break
+    return runs
+
+
+def _table(runs: list[Run]) -> Table:
+    table = Table("device")
+    table.add_column("test accuracy", justify="right")
+    table.add_column("s / epoch", justify="right")
+    table.add_column("loss curve against cpu", justify="right")
+    reference = next((run for run in runs if run.device.startswith("cpu")), None)
+    for run in runs:
+        difference = "-"
+        if run is not reference and reference is not None:
+            difference = f"{_largest_difference(run.losses, reference.losses):.1e}"
+        seconds = run.seconds / max(len(run.epochs), 1)
+        table.add_row(run.device, f"{run.accuracy:.2%}", f"{seconds:.3f}", difference)
+    return table
+
+
+def _largest_difference(losses: list[float], reference: list[float]) -> float:
+    """The largest relative difference of two loss curves, over the steps that both have."""
+    pairs = zip(losses, reference, strict=False)
+    return max((abs(a - b) / max(abs(b), 1e-12) for a, b in pairs), default=0.0)
+
+
+def _write(out: Path, model: str, runs: list[Run], test: Dataset[Any]) -> tuple[list[Path], bool]:
+    """Write weights and pictures; also load each file again and compare the predictions."""
+    out.mkdir(parents=True, exist_ok=True)
+    images, truth = next(iter(DataLoader(test, batch_size=len(test))))  # type: ignore[arg-type]  # sized
+    files, same, first = [], True, None
+    for run in runs:
+        path = out / f"digits-{model}-{run.device.replace(':', '-')}.safetensors"
+        tp.save(run.model.state_dict(), path)
+        fresh = MODELS[model]().to(run.device)
+        fresh.load_state_dict(tp.load(path, map_location=run.device))
+        expected = predict(run.model, images, run.device)
+        same = same and bool((predict(fresh, images, run.device) == expected).all().item())
+        first = expected if first is None else first
+        files.append(path)
+    drawings = {"digits.svg": pictures.digits(images, truth, first)}
+    if any(run.epochs for run in runs):
+        drawings["loss.svg"] = pictures.curves(runs, model)
+    for name, drawing in drawings.items():
+        files.append(out / name)
+        files[-1].write_text(drawing, encoding="utf-8")
+    return files, same

@@ -1,0 +1,188 @@
+"""Convolution layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import tensorplug as tp
+from tensorplug.autograd.tensor import Tensor
+
+from . import functional as F
+from . import init
+from ._errors import wrong_input
+from .module import Module
+from .parameter import Parameter
+
+__all__ = ["Conv2d"]
+
+_MODES = ("zeros", "reflect", "replicate", "circular")
+
+
+def _repeat(layer: str, name: str, value: Any, count: int) -> tuple[int, ...]:
+    """``3`` to ``(3, 3)``; a sequence must have the right length."""
+    if isinstance(value, int):
+        return (value,) * count
+    sizes = tuple(value)
+    if len(sizes) != count:
+        raise ValueError(f"{layer}: expected {name} of 1 or {count} integers, got {sizes}")
+    return sizes
+
+
+class _Conv(Module):
+    """Parameters and settings of a convolution over ``_window_dims`` dimensions."""
+
+    _window_dims: int
+
+    bias: Parameter | None
+    weight: Parameter
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] = 1,
+        padding: int | Sequence[int] | str = 0,
+        dilation: int | Sequence[int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        name, dims = self._get_name(), self._window_dims
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.kernel_size = _repeat(name, "kernel_size", kernel_size, dims)
+        self.stride = _repeat(name, "stride", stride, dims)
+        self.padding = (
+            padding if isinstance(padding, str) else _repeat(name, "padding", padding, dims)
+        )
+        self.dilation = _repeat(name, "dilation", dilation, dims)
+        self.groups = groups
+        self.padding_mode = padding_mode
+        self._check_settings()
+        shape = (out_channels, in_channels // groups, *self.kernel_size)
+        self.weight = Parameter(tp.empty(shape, device=device, dtype=dtype))
+        if bias:
+            self.bias = Parameter(tp.empty(out_channels, device=device, dtype=dtype))
+        else:
+            self.register_parameter("bias", None)
+        self.reset_parameters()
+
+    def _check_settings(self) -> None:
+        name = self._get_name()
+        if self.groups < 1:
+            raise ValueError(f"{name}: expected groups of at least 1, got {self.groups}")
+        for what, channels in (("in", self.in_channels), ("out", self.out_channels)):
+            if channels % self.groups:
+                raise ValueError(
+                    f"{name}: expected {what}_channels divisible by groups={self.groups}, "
+                    f"got {channels}"
+                )
+        if isinstance(self.padding, str) and self.padding not in ("same", "valid"):
+            raise ValueError(
+                f"{name}: expected padding 'same', 'valid' or numbers, got {self.padding!r}"
+            )
+        if self.padding == "same" and any(step != 1 for step in self.stride):
+            raise ValueError(f"{name}: expected stride 1 with padding='same', got {self.stride}")
+        if self.padding_mode not in _MODES:
+            raise ValueError(
+                f"{name}: expected padding_mode one of {', '.join(_MODES)}, "
+                f"got {self.padding_mode!r}"
+            )
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew, evenly within ``1 / sqrt(fan_in)``."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            fan_in = math.prod(self.weight.shape[1:])
+            bound = 1 / math.sqrt(fan_in) if fan_in else 0
+            init.uniform_(self.bias, -bound, bound)
+
+    def _edges(self) -> list[int]:
+        """The padding as ``F.pad`` wants it: last dimension first, left and right."""
+        edges: list[int] = []
+        for dim in reversed(range(self._window_dims)):
+            if self.padding == "valid":
+                left = right = 0
+            elif self.padding == "same":
+                total = self.dilation[dim] * (self.kernel_size[dim] - 1)
+                left, right = total // 2, total - total // 2
+            else:
+                left = right = self.padding[dim]  # type: ignore[assignment]  # no string here
+            edges += [left, right]
+        return edges
+
+    def _explain(self, input: Any, error: Exception) -> Exception:
+        """The layer's own error when the input's shape is to blame, else ``error``."""
+        dims = self._window_dims
+        shape = getattr(input, "shape", ())
+        if len(shape) in (dims + 1, dims + 2) and shape[-dims - 1] == self.in_channels:
+            return error
+        sizes = ", ".join(("depth", "height", "width")[-dims:])
+        expected = f"(batch, {self.in_channels}, {sizes}) or ({self.in_channels}, {sizes})"
+        layer = f"{self._get_name()}({self.in_channels}, {self.out_channels})"
+        return wrong_input(layer, expected, input)
+
+    def extra_repr(self) -> str:
+        """The settings that differ from the defaults, after the sizes."""
+        parts = [
+            f"{self.in_channels}, {self.out_channels}",
+            f"kernel_size={self.kernel_size}",
+            f"stride={self.stride}",
+        ]
+        ones, zeros = (1,) * self._window_dims, (0,) * self._window_dims
+        if self.padding != zeros:
+            # A word is shown without quotes, as torch does.
+            parts.append(f"padding={self.padding}")
+        if self.dilation != ones:
+            parts.append(f"dilation={self.dilation}")
+        if self.groups != 1:
+            parts.append(f"groups={self.groups}")
+        if self.bias is None:
+            parts.append("bias=False")
+        if self.padding_mode != "zeros":
+            parts.append(f"padding_mode={self.padding_mode}")
+        return ", ".join(parts)
+
+
+class Conv2d(_Conv):
+    """Convolution over images of shape ``(batch, in_channels, height, width)``.
+
+    The batch may be left out. The result has ``out_channels`` and, per dimension,
+    ``(size + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1`` positions.
+
+    Args:
+        in_channels, out_channels: channels of the input and of the result.
+        kernel_size, stride, padding, dilation: one number, or one each for height and width;
+            ``padding`` may also be "same" (stride 1 only) or "valid".
+        groups: the channels are split into that many groups which do not see each other.
+        bias: whether to add a learned bias per output channel.
+        padding_mode: "zeros", "reflect", "replicate" or "circular".
+        device, dtype: of the parameters.
+
+    Example:
+        >>> tp.nn.Conv2d(1, 8, 3, padding=1)(tp.zeros(5, 1, 28, 28)).shape
+        tensorplug.Size([5, 8, 28, 28])
+    """
+
+    _window_dims = 2
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve ``input`` with ``weight`` of shape ``(out, in / groups, *kernel_size)``."""
+        padding: Any = self.padding
+        try:
+            if self.padding_mode != "zeros":
+                input, padding = F.pad(input, self._edges(), mode=self.padding_mode), 0
+            return F.conv2d(
+                input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
+            )
+        except Exception as error:
+            explained = self._explain(input, error)
+            if explained is error:
+                raise
+            raise explained from error

@@ -1,0 +1,343 @@
+"""The base class of all layers and models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Self
+
+import tensorplug as tp
+from tensorplug.autograd.tensor import Tensor
+
+from . import _convert
+from ._hooks import Hook, HookDict, RemovableHandle, add_hook, call_with_hooks
+from ._state import ModuleState
+from ._tree import ModuleTree
+from .parameter import Parameter
+
+__all__ = ["Module"]
+
+_REGISTRIES = ("_parameters", "_buffers", "_modules")
+
+
+class Module(ModuleTree, ModuleState):
+    """A part of a model: parameters, buffers and smaller modules, and how to compute with them.
+
+    A subclass calls ``super().__init__()``, assigns parameters and modules as attributes, and
+    defines ``forward``; calling the module runs it.
+
+    Example:
+        >>> class Net(tp.nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.hidden = tp.nn.Linear(2, 8)
+        ...         self.out = tp.nn.Linear(8, 1)
+        ...     def forward(self, x):
+        ...         return self.out(self.hidden(x).relu())
+        >>> Net()(tp.zeros(5, 2)).shape
+        tensorplug.Size([5, 1])
+    """
+
+    training: bool
+
+    def __init__(self) -> None:
+        # Straight into __dict__: __setattr__ below needs the registries to exist.
+        self.__dict__.update(
+            training=True,
+            _parameters={},
+            _buffers={},
+            _modules={},
+            _non_persistent_buffers_set=set(),
+            _forward_pre_hooks=HookDict(),
+            _forward_hooks=HookDict(),
+            _state_dict_hooks=HookDict(),
+            _load_pre_hooks=HookDict(),
+            _load_post_hooks=HookDict(),
+        )
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the result; every subclass defines it."""
+        raise NotImplementedError(
+            f"{type(self).__name__}: expected a forward() method, got none; define it in the class"
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run :meth:`forward` with the registered hooks around it."""
+        if self._forward_hooks or self._forward_pre_hooks:
+            return call_with_hooks(self, args, kwargs)
+        return self.forward(*args, **kwargs)
+
+    # --- attributes -----------------------------------------------------------------------------
+    def __getattr__(self, name: str) -> Any:
+        # Reached only when normal look-up fails, which is so for everything that is registered.
+        attributes = self.__dict__
+        for registry in _REGISTRIES:
+            found = attributes.get(registry)
+            if found is not None and name in found:
+                return found[name]
+        hint = "" if "_modules" in attributes else "; call super().__init__() first"
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Parameter):
+            self._forget(name, "parameters", "_parameters")
+            self.register_parameter(name, value)
+        elif isinstance(value, Module):
+            self._forget(name, "modules", "_modules")
+            self._modules[name] = value
+        else:
+            attributes = self.__dict__
+            for registry in _REGISTRIES:
+                if name in attributes.get(registry, ()):
+                    self._replace(registry, name, value)
+                    return
+            object.__setattr__(self, name, value)
+
+    def _forget(self, name: str, kind: str, registry: str) -> None:
+        """Drop other attributes of that name; the one in ``registry`` keeps its place."""
+        attributes = self.__dict__
+        if "_modules" not in attributes:
+            raise AttributeError(
+                f"{type(self).__name__}: expected super().__init__() before {kind} are assigned, "
+                f"got an assignment of {name!r}"
+            )
+        attributes.pop(name, None)
+        for other in _REGISTRIES:
+            if other != registry:
+                attributes[other].pop(name, None)
+        self._non_persistent_buffers_set.discard(name)
+
+    def _replace(self, registry: str, name: str, value: Any) -> None:
+        wanted = {"_parameters": "Parameter", "_modules": "Module", "_buffers": "Tensor"}[registry]
+        if value is not None and not (registry == "_buffers" and isinstance(value, Tensor)):
+            raise TypeError(
+                f"{type(self).__name__}.{name}: expected a {wanted} or None, "
+                f"got {type(value).__name__}; del the attribute first to change its kind"
+            )
+        getattr(self, registry)[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        for registry in _REGISTRIES:
+            if name in self.__dict__.get(registry, ()):
+                del self.__dict__[registry][name]
+                self._non_persistent_buffers_set.discard(name)
+                return
+        object.__delattr__(self, name)
+
+    def __dir__(self) -> Iterable[str]:
+        registered = [name for registry in _REGISTRIES for name in self.__dict__.get(registry, ())]
+        return sorted({*super().__dir__(), *(name for name in registered if name.isidentifier())})
+
+    # --- registration ---------------------------------------------------------------------------
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Add a parameter under ``name``; None keeps the name free of values (``bias=None``).
+
+        Raises:
+            TypeError, KeyError, ValueError: not a parameter, a bad or used name, or not a leaf.
+        """
+        self._check_name("parameter", name, "_parameters")
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(
+                f"register_parameter: expected a Parameter or None for {name!r}, "
+                f"got {type(param).__name__}; wrap it in tp.nn.Parameter(...)"
+            )
+        if param is not None and param.grad_fn is not None:
+            raise ValueError(
+                f"register_parameter: expected a leaf for {name!r}, got a computed tensor; "
+                "use tp.nn.Parameter(x.detach()), and compute in forward()"
+            )
+        self._parameters[name] = param
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Add a tensor that is no parameter but moves with the module (running means, masks).
+
+        Args:
+            name: the attribute's name.
+            tensor: any tensor, or None to reserve the name.
+            persistent: whether it is part of :meth:`state_dict`.
+
+        Raises:
+            TypeError, KeyError: not a tensor, or a bad or used name.
+        """
+        self._check_name("buffer", name, "_buffers")
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"register_buffer: expected a Tensor or None for {name!r}, "
+                f"got {type(tensor).__name__}"
+            )
+        self._buffers[name] = tensor
+        if persistent:
+            self._non_persistent_buffers_set.discard(name)
+        else:
+            self._non_persistent_buffers_set.add(name)
+
+    def register_module(self, name: str, module: Module | None) -> None:
+        """Add a module under ``name``, as assigning it does.
+
+        Raises:
+            TypeError, KeyError: not a module, or a bad or used name.
+        """
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(
+                f"register_module: expected a Module or None for {name!r}, "
+                f"got {type(module).__name__}"
+            )
+        self._check_name("module", name, "_modules")
+        self._modules[name] = module
+
+    add_module = register_module
+
+    def _check_name(self, kind: str, name: str, registry: str) -> None:
+        if "_modules" not in self.__dict__:
+            raise AttributeError(
+                f"register_{kind}: expected super().__init__() to be called first, got {name!r} "
+                f"before it in {type(self).__name__}"
+            )
+        if not isinstance(name, str):
+            raise TypeError(f"register_{kind}: expected a name, got {type(name).__name__}")
+        if not name or "." in name:
+            raise KeyError(f"register_{kind}: expected a name without dots, got {name!r}")
+        if hasattr(self, name) and name not in self.__dict__[registry]:
+            raise KeyError(
+                f"register_{kind}: expected a free name, got {name!r}, "
+                f"which {type(self).__name__} has already"
+            )
+
+    # --- modes, gradients -----------------------------------------------------------------------
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode here and below: what dropout and batch norm look at."""
+        if not isinstance(mode, bool):
+            raise ValueError(f"train: expected True or False, got {mode!r}")
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Set evaluation mode: the same as ``train(False)``."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Set ``requires_grad`` of all parameters, for example to freeze them."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients, or fill them with zeros when ``set_to_none`` is False."""
+        for parameter in self.parameters():
+            if parameter.grad is None:
+                continue
+            if set_to_none:
+                parameter.grad = None
+            else:
+                parameter.grad = tp.zeros_like(parameter.grad)
+
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
+        """Call ``fn`` with every module below and then this one, for example to initialise."""
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    # --- devices and types ----------------------------------------------------------------------
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Move parameters and buffers, in place: ``to(device)``, ``to(dtype)``, ``to(tensor)``.
+
+        Parameters stay the same objects, so optimizers keep working. A dtype must be floating or
+        complex, and integer buffers keep theirs.
+
+        Args:
+            device: where to, for example ``"cuda:0"``.
+            dtype: which type.
+            non_blocking: accepted for compatibility; copies are ordered by the backend.
+        """
+        device, dtype = _convert.parse_to(*args, **kwargs)
+        return self._apply(lambda tensor: _convert.move(tensor, device, dtype))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Replace the values of all parameters, gradients and buffers by ``fn`` of them."""
+        for module in tuple(self.modules()) if recurse else (self,):
+            for parameter in module._parameters.values():
+                if parameter is not None:
+                    _convert.replace(parameter, fn)
+            for name, buffer in module._buffers.items():
+                if buffer is not None:
+                    module._buffers[name] = fn(buffer)
+        return self
+
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
+        """Move to ``device`` without copying values: parameters and buffers are undefined."""
+        return self._apply(lambda tensor: tp.empty_like(tensor, device=device), recurse)
+
+    def cpu(self) -> Self:
+        """Move to the CPU, in place."""
+        return self.to("cpu")
+
+    def cuda(self, device: Any = None) -> Self:
+        """Move to a CUDA device, in place; the first one unless ``device`` says which."""
+        if device is None or isinstance(device, int):
+            device = f"cuda:{device or 0}"
+        return self.to(device)
+
+    def type(self, dst_type: Any) -> Self:
+        """Convert all parameters and buffers, integers too, to a dtype."""
+        return self._apply(lambda tensor: tensor.to(dtype=dst_type))
+
+    def float(self) -> Self:
+        """Convert floating parameters and buffers to float32."""
+        return self._apply(lambda tensor: _convert.move(tensor, None, tp.float32, real_only=True))
+
+    def double(self) -> Self:
+        """Convert floating parameters and buffers to float64."""
+        return self._apply(lambda tensor: _convert.move(tensor, None, tp.float64, real_only=True))
+
+    def half(self) -> Self:
+        """Convert floating parameters and buffers to float16."""
+        return self._apply(lambda tensor: _convert.move(tensor, None, tp.float16, real_only=True))
+
+    def bfloat16(self) -> Self:
+        """Convert floating parameters and buffers to bfloat16."""
+        return self._apply(lambda tensor: _convert.move(tensor, None, tp.bfloat16, real_only=True))
+
+    # --- hooks ----------------------------------------------------------------------------------
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, args)`` before ``forward``; what it returns replaces the arguments.
+
+        With ``with_kwargs`` it is called with ``(module, args, kwargs)`` and returns both or None.
+        """
+        return add_hook(self._forward_pre_hooks, Hook(hook, with_kwargs), prepend)
+
+    def register_forward_hook(
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
+    ) -> RemovableHandle:
+        """Call ``hook(module, args, output)`` after ``forward``; a result replaces the output.
+
+        With ``with_kwargs`` it is called with ``(module, args, kwargs, output)``; with
+        ``always_call`` also when ``forward`` raises, with None for the output.
+        """
+        return add_hook(self._forward_hooks, Hook(hook, with_kwargs, always_call), prepend)
+
+    # --- printing -------------------------------------------------------------------------------
+    def extra_repr(self) -> str:
+        """What ``repr`` shows between the parentheses; a layer lists its settings here."""
+        return ""
+
+    def _get_name(self) -> str:
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        extra = self.extra_repr()
+        lines = extra.split("\n") if extra else []
+        if not self._modules:
+            return _convert.wrap(self._get_name(), lines, [])
+        children = [
+            f"({name}): " + repr(module).replace("\n", "\n  ")
+            for name, module in self._modules.items()
+        ]
+        return _convert.wrap(self._get_name(), lines, children)

@@ -1,0 +1,1 @@
+"""The autograd engine: graph, modes and op registry."""

@@ -1,0 +1,189 @@
+"""The call paths: one closure of fixed arity per op, built at import. This is the hot path.
+
+Each tests the common case with ``is``, calls the kernel and fills a Tensor's slots in place.
+Everything else (numbers, mixed types, ``out=``, errors) goes through the functions in
+``slow.py``. Nothing here formats, imports, loops over arguments or takes ``*args``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from . import slow
+from .errors import recover
+from .modes import GRAD_MODE
+from .node import record
+from .tensor import MAYBE, Tensor, _new
+
+if TYPE_CHECKING:
+    from .registry import Row
+
+__all__ = ["KernelTable", "binary", "generic", "reduce", "unary", "view"]
+
+grad_mode = GRAD_MODE.get
+
+
+class KernelTable(dict):  # type: ignore[type-arg]  # Device -> kernel
+    """The kernels of one row by device; a device's is resolved when first asked for."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __missing__(self, device: Any) -> Callable[..., Any]:
+        kernel = self[device] = getattr(device.F, self.name)
+        return kernel
+
+
+def unary(row: Row) -> Callable[..., Any]:
+    """``op(input, *, out=None)``."""
+    kernels, exact, row_ = row.kernels, row.dtypes, row
+
+    def call(input: Any, *, out: Any = None) -> Any:
+        if type(input) is not Tensor or out is not None:
+            return slow.unary(row_, input, out)
+        dtype = exact.get(input._dtype)
+        if dtype is None:
+            return slow.unary(row_, input, None)
+        device = input._device
+        kernel = kernels[device]
+        try:
+            handle = kernel(input._h)
+        except Exception as error:
+            handle = recover(row_, error, (input,), kernel, (input._h,))
+        result = _new(Tensor)
+        result._h = handle
+        result._dtype = dtype
+        result._device = device
+        result._node = result._version = result._view = result._grad = result._extra = None
+        result._track = False
+        if input._track and dtype.is_inexact and grad_mode():
+            record(row_, result, (input,), ())
+        return result
+
+    return call
+
+
+def binary(row: Row) -> Callable[..., Any]:
+    """``op(input, other, *, out=None)`` with broadcasting and promotion."""
+    kernels, exact, row_ = row.kernels, row.dtypes, row
+
+    def call(input: Any, other: Any, *, out: Any = None) -> Any:
+        if (
+            type(input) is not Tensor
+            or type(other) is not Tensor
+            or input._dtype is not other._dtype
+            or input._device is not other._device
+            or out is not None
+        ):
+            return slow.binary(row_, input, other, out)
+        dtype = exact.get(input._dtype)
+        if dtype is None:
+            return slow.binary(row_, input, other, None)
+        device = input._device
+        kernel = kernels[device]
+        try:
+            handle = kernel(input._h, other._h)
+        except Exception as error:
+            handle = recover(row_, error, (input, other), kernel, (input._h, other._h))
+        result = _new(Tensor)
+        result._h = handle
+        result._dtype = dtype
+        result._device = device
+        result._node = result._version = result._view = result._grad = result._extra = None
+        result._track = False
+        if (input._track or other._track) and dtype.is_inexact and grad_mode():
+            record(row_, result, (input, other), ())
+        return result
+
+    return call
+
+
+def reduce(row: Row) -> Callable[..., Any]:
+    """``op(input, dims, keepdim)``: the row's core; the public function normalises ``dims``."""
+    kernels, exact, row_ = row.kernels, row.dtypes, row
+
+    def call(input: Any, dims: Any, keepdim: bool) -> Any:
+        dtype = exact.get(input._dtype)
+        if dtype is None:
+            return call(slow.to_kind(row_, input), dims, keepdim)
+        device = input._device
+        kernel = kernels[device]
+        try:
+            handle = kernel(input._h, dims, keepdim)
+        except Exception as error:
+            raw = (input._h, dims, keepdim)
+            handle = recover(row_, error, (input, dims, keepdim), kernel, raw)
+        result = _new(Tensor)
+        result._h = handle
+        result._dtype = dtype
+        result._device = device
+        result._node = result._version = result._view = result._grad = result._extra = None
+        result._track = False
+        if input._track and dtype.is_inexact and grad_mode():
+            record(row_, result, (input,), (dims, keepdim))
+        return result
+
+    return call
+
+
+def view(row: Row) -> Callable[..., Any]:
+    """``op(input, attribute)``: the result aliases the input."""
+    kernels, row_ = row.kernels, row
+
+    def call(input: Any, attribute: Any) -> Any:
+        device = input._device
+        kernel = kernels[device]
+        try:
+            handle = kernel(input._h, attribute)
+        except Exception as error:
+            handle = recover(row_, error, (input, attribute), kernel, (input._h, attribute))
+        version = input._version
+        if version is None:
+            version = input._version = [0]
+        result = _new(Tensor)
+        result._h = handle
+        result._dtype = input._dtype
+        result._device = device
+        result._node = result._grad = result._extra = None
+        result._version = version
+        result._view = (input, row_, (attribute,), version[0])
+        result._track = False
+        if grad_mode():
+            result._track = MAYBE
+            if input._track and input._dtype.is_inexact:
+                record(row_, result, (input,), (attribute,))
+        return result
+
+    def record_view(parent: Tensor, result: Tensor, attrs: tuple[Any, ...]) -> None:
+        record(row_, result, (parent,), attrs)
+
+    row.record_view = record_view
+    return call
+
+
+def generic(row: Row) -> Callable[..., Any]:
+    """``op(*inputs, *attrs)``: any number of either, several outputs, lists of inputs."""
+    names, kernels, row_ = row.inputs, row.kernels, row
+    count, single = len(names), len(row.outputs) == 1
+
+    def call(*args: Any) -> Any:
+        inputs, attrs = slow.inputs(row_, args[:count]), args[count:]
+        device = slow.device(inputs)
+        raw = (*[slow.raw(x) for x in inputs], *attrs)
+        kernel = kernels[device]
+        try:
+            found = kernel(*raw)
+        except Exception as error:
+            found = recover(row_, error, (*inputs, *attrs), kernel, raw)
+        if single and type(found) is not list:
+            outs: Any = slow.wrap(found, device, row_)
+        else:
+            outs = tuple(None if h is None else slow.wrap(h, device, row_) for h in found)
+        if grad_mode() and slow.tracked(inputs):
+            slow.record_generic(row_, outs, inputs, attrs)
+        return outs
+
+    return call

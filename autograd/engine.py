@@ -1,0 +1,301 @@
+"""The engine: walk the recorded graph backward, without recursion.
+
+A pass has two steps. :func:`_count` visits the graph once, from the roots, and counts for every
+node how many gradients it will receive. :func:`run` then works off a stack of nodes whose
+gradients are complete: hooks, the node's rules, and one addition per further use of a value.
+Gradients are raw handles, or tensors when the pass itself is to be differentiated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..backends.errors import OpError
+from .kernels import tensor_kernels
+from .modes import ANOMALY, enable_grad, no_grad
+from .node import Node
+from .tensor import Edge, Tensor, edge, make
+
+__all__ = ["run"]
+
+
+def run(
+    roots: Sequence[Any],
+    grads: Sequence[Tensor],
+    inputs: Sequence[Any] | None,
+    *,
+    retain_graph: bool,
+    create_graph: bool,
+    accumulate: bool,
+) -> dict[Any, Any]:
+    """Run backward from ``roots`` (edges of tensors) with their gradients.
+
+    Args:
+        inputs: edges to stop at; None means all leaves.
+        accumulate: whether leaves (or ``inputs``) sum up ``.grad``.
+
+    Returns:
+        Gradient by edge key, for the ``inputs`` that were reached (when not accumulating).
+    """
+    wanted = None if inputs is None else {_key(target) for target in inputs}
+    nodes = [_node(root) for root in roots]
+    counts, useful = _count(nodes, wanted)
+    task = _Task(wanted, useful, counts, create_graph, retain_graph, accumulate)
+    device = grads[0]._device
+    with enable_grad() if create_graph else no_grad(), device.backend.quiet():
+        for root, grad in zip(roots, grads, strict=True):
+            task.receive(root, grad if create_graph else grad._h)
+        ready = [node for node in dict.fromkeys(nodes) if not counts.get(node)]
+        while ready:
+            task.visit(ready.pop(), ready)
+    return task.captured
+
+
+def _node(target: Any) -> Any:
+    return target.node if type(target) is Edge else target
+
+
+def _key(target: Any) -> Any:
+    """A node's output as a dict key; a leaf is its own."""
+    if type(target) is Edge:
+        return target.node, target.index
+    return target if type(target) is Tensor else (target, 0)
+
+
+def _count(roots: list[Any], wanted: set[Any] | None) -> tuple[dict[Any, int], set[Any] | None]:
+    """Count the gradients that each node will receive; find the nodes above ``wanted``."""
+    counts: dict[Any, int] = {}
+    order: list[Any] = []
+    seen = set(roots)
+    stack = list(seen)
+    while stack:
+        node = stack.pop()
+        if type(node) is Tensor:
+            continue
+        order.append(node)
+        for parent in node.parents:
+            if parent is None:
+                continue
+            if type(parent) is Edge:
+                parent = parent.node
+            counts[parent] = counts.get(parent, 0) + 1
+            if parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    if wanted is None:
+        return counts, None
+    return counts, _useful(order, counts, seen, wanted)
+
+
+def _useful(order: list[Any], counts: dict[Any, int], seen: set[Any], wanted: set[Any]) -> set[Any]:
+    """The nodes whose rules must run: all above a wanted one, found by sweeping up from those."""
+    children: dict[Any, list[Any]] = {}
+    for node in order:
+        for parent in node.parents:
+            if parent is not None:
+                children.setdefault(_node(parent), []).append(node)
+    stack = [key if type(key) is Tensor else key[0] for key in wanted]
+    useful = {node for node in stack if node in seen}
+    stack, above = list(useful), set()
+    while stack:
+        for child in children.get(stack.pop(), ()):
+            if child not in above:
+                above.add(child)
+                stack.append(child)
+    return above
+
+
+class _Task:
+    """The state of one pass: the gradients that wait, and what to do with finished ones."""
+
+    __slots__ = (
+        "accumulate", "captured", "counts", "create", "pending", "retain", "useful", "wanted",
+    )  # fmt: skip
+
+    def __init__(
+        self, wanted: Any, useful: Any, counts: Any, create: bool, retain: bool, accumulate: bool
+    ) -> None:
+        self.wanted, self.useful, self.counts = wanted, useful, counts
+        self.create, self.retain, self.accumulate = create, retain, accumulate
+        self.pending: dict[Any, Any] = {}
+        self.captured: dict[Any, Any] = {}
+
+    def receive(self, target: Any, grad: Any) -> None:
+        """Add a gradient to what an edge has got so far."""
+        pending = self.pending
+        if type(target) is Edge:
+            held = pending.setdefault(target.node, {})
+            before = held.get(target.index)
+            held[target.index] = grad if before is None else before + grad
+        else:
+            before = pending.get(target)
+            pending[target] = grad if before is None else before + grad
+
+    def visit(self, node: Any, ready: list[Any]) -> None:
+        """Work off one node whose gradients are complete."""
+        grads = self.pending.pop(node, None)
+        if type(node) is Tensor:
+            if grads is not None and (self.wanted is None or node in self.wanted):
+                self.finish_leaf(node, grads)
+            return
+        found = None if grads is None else self.backward(node, grads)
+        self.pass_on(node, found, ready)
+
+    def pass_on(self, node: Any, found: Any, ready: list[Any]) -> None:
+        """Hand gradients to the parents, and queue those that have got all of theirs."""
+        counts = self.counts
+        for position, parent in enumerate(node.parents):
+            if parent is None:
+                continue
+            if found is not None:
+                grad = found[position]
+                if grad is not None:
+                    self.receive(parent, grad)
+            if type(parent) is Edge:
+                parent = parent.node
+            left = counts[parent] - 1
+            counts[parent] = left
+            if not left:
+                ready.append(parent)
+
+    def backward(self, node: Any, grads: Any) -> Any:
+        """Run one node: materialise, hooks, capture, rules, hooks, release."""
+        device = node.device
+        many = type(grads) is dict
+        if many:
+            grads = tuple(
+                grads[i] if i in grads else self.zeros(device, output)
+                for i, output in enumerate(node.outputs)
+            )
+        hooks = node.hooks
+        if hooks is not None:
+            grads = self.before(node, hooks, grads, many)
+        if self.wanted is not None:
+            self.capture(node, grads, many)
+            if node not in self.useful:
+                return None
+        F = tensor_kernels(device) if self.create else device.F
+        try:
+            found = node.apply(F, grads, self.create)
+        except Exception as error:
+            if ANOMALY[0] and hooks is not None and hooks.trace:
+                raise OpError(_traced(node, str(error))) from error
+            raise
+        if ANOMALY[0] and ANOMALY[1]:
+            self.check_nan(node, found)
+        if hooks is not None and hooks.post:
+            found = self.after(hooks, found, grads if many else (grads,), device)
+        if not self.retain:
+            node.release()
+        return found
+
+    def zeros(self, device: Any, output: Any) -> Any:
+        """The gradient of an output that nothing used."""
+        if output is None:
+            return None
+        handle = device.F.zeros(output[0], output[1])
+        return make(handle, output[1], device) if self.create else handle
+
+    # --- gradients as tensors, for hooks and results ----------------------------------------------
+    def show(self, grad: Any, device: Any) -> Any:
+        """A gradient as a tensor."""
+        if grad is None or type(grad) is Tensor:
+            return grad
+        return make(grad, device.F.dtype_of(grad), device)
+
+    def hide(self, grad: Any) -> Any:
+        """A hook's tensor as this pass keeps gradients."""
+        return grad if self.create or type(grad) is not Tensor else grad._h
+
+    def before(self, node: Any, hooks: Any, grads: Any, many: bool) -> Any:
+        """Run the hooks of the outputs' tensors, then the node's pre-hooks."""
+        shown = [self.show(g, node.device) for g in (grads if many else (grads,))]
+        for index, hook in list(hooks.outputs.values()):
+            found = hook(shown[index])
+            if found is not None:
+                shown[index] = found
+        for hook in list(hooks.pre.values()):
+            found = hook(tuple(shown))
+            if found is not None:
+                shown = list(found) if isinstance(found, (tuple, list)) else [found]
+        hidden = tuple(self.hide(g) for g in shown)
+        return hidden if many else hidden[0]
+
+    def after(self, hooks: Any, found: Any, grads: Any, device: Any) -> Any:
+        """Run the node's post-hooks, which may replace the gradients of the inputs."""
+        for hook in list(hooks.post.values()):
+            ins = tuple(self.show(g, device) for g in found)
+            replaced = hook(ins, tuple(self.show(g, device) for g in grads))
+            if replaced is not None:
+                if not isinstance(replaced, (tuple, list)):
+                    replaced = (replaced,)
+                found = [self.hide(g) for g in replaced]
+        return found
+
+    def capture(self, node: Any, grads: Any, many: bool) -> None:
+        """Keep the gradient of an output that ``inputs`` asked for."""
+        for index, grad in enumerate(grads if many else (grads,)):
+            if (node, index) in self.wanted:
+                tensor = self.show(grad, node.device)
+                self.captured[node, index] = tensor
+
+    def check_nan(self, node: Any, found: Any) -> None:
+        """In anomaly mode: refuse nan gradients, and say where the forward op was called."""
+        for position, grad in enumerate(found):
+            shown = self.show(grad, node.device)
+            if shown is not None and shown.detach().isnan().any().item():
+                raise OpError(
+                    _traced(node, f"Function {node.name()!r} returned nan values in its "
+                                  f"{position}th output")  # fmt: skip
+                )
+
+    def finish_leaf(self, leaf: Tensor, grad: Any) -> None:
+        """Run a leaf's hooks and sum up its ``.grad``, or keep the gradient for the caller."""
+        hooks = (leaf._extra or {}).get("hooks")
+        if hooks:
+            shown = self.show(grad, leaf._device)
+            for hook in list(hooks.values()):
+                found = hook(shown)
+                shown = shown if found is None else found
+            grad = self.hide(shown)
+        if not self.accumulate:
+            self.captured[leaf] = self.show(grad, leaf._device)
+            return
+        self.add_to(leaf, grad)
+        for hook in list((leaf._extra or {}).get("post_accumulate", {}).values()):
+            hook(leaf)
+
+    def add_to(self, leaf: Tensor, grad: Any) -> None:
+        """Sum a gradient into ``leaf.grad``: in place, except when it will be differentiated."""
+        before = leaf._grad
+        if self.create:
+            leaf._grad = grad.clone() if before is None else before + grad
+        elif before is None:
+            leaf._grad = make(leaf._device.backend.exclusive(grad), leaf._dtype, leaf._device)
+        else:
+            leaf._grad.add_(make(grad, leaf._dtype, leaf._device))  # type: ignore[attr-defined,union-attr]
+
+
+def _traced(node: Node, message: str) -> str:
+    trace = "".join(node.hooks.trace or ()) if node.hooks else ""
+    return f"{message}. The forward call that made {node.name()}:\n{trace}"
+
+
+def check_roots(tensors: Sequence[Tensor]) -> list[Any]:
+    """The edges of the tensors to start from.
+
+    Raises:
+        RuntimeError: one of them does not require grad.
+    """
+    roots = []
+    for position, tensor in enumerate(tensors):
+        found = edge(tensor)
+        if found is None:
+            raise OpError(
+                f"backward: expected tensors that require grad, got one without: element "
+                f"{position} of tensors does not require grad and does not have a grad_fn; set "
+                "requires_grad=True on what it was computed from"
+            )
+        roots.append(found)
+    return roots

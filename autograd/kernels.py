@@ -1,0 +1,188 @@
+"""``F``: the kernels of one device, each name resolved once; and the same names over tensors.
+
+Derivative rules and generic compositions are written against ``F``. In a plain backward pass it
+is a :class:`Kernels`, over raw handles; with ``create_graph=True`` it is :class:`TensorKernels`,
+over tensors, so that the same formula is itself recorded.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..backends.device import Device, resolve
+from ..backends.dtypes import DType
+from ..backends.errors import KernelNotFound
+from .registry import ROWS, Row
+from .tensor import Tensor, make
+
+if TYPE_CHECKING:
+    from ..backends.base import Backend
+
+__all__ = ["Kernels", "TensorKernels", "tensor_kernels"]
+
+
+class Kernels:
+    """Kernels over the handles of one device: ``F.add(x, y)``, ``F.sum(x, dims, keepdim)``.
+
+    Besides the rows it has the backend's own primitives (``index``, ``permute``, ``view``,
+    ``expand``, ``as_strided``, ``assign``, ``clone``, ``cast``, ``dtype_of``, ``layout``) and,
+    bound to the device, ``full``, ``zeros``, ``empty``, ``scalar`` and ``from_host``.
+    """
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.backend: Backend = device.backend
+        self._own: Mapping[str, Any] = self.backend.kernels()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        kernel = self._bound(name) or self._resolve(name)
+        setattr(self, name, kernel)
+        return kernel
+
+    def has(self, name: str) -> bool:
+        """Whether the backend itself provides a fast kernel of this name."""
+        return name in self._own
+
+    def _bound(self, name: str) -> Callable[..., Any] | None:
+        backend, index = self.backend, self.device.index
+        if name == "zeros":
+            return lambda shape, dtype: backend.full(shape, 0, dtype, index)
+        if name == "full":
+            return lambda shape, value, dtype: backend.full(shape, value, dtype, index)
+        if name == "empty":
+            return lambda shape, dtype: backend.empty(shape, dtype, index)
+        if name == "scalar":
+            return lambda value, dtype: backend.scalar(value, dtype, index)
+        if name == "from_host":
+            return lambda array: backend.from_host(array, index)
+        if name == "as_strided":
+            return lambda handle, where: backend.as_strided(handle, *where[:3])
+        if name in _PRIMITIVES or name not in ROWS:
+            return getattr(backend, name, None)
+        return None
+
+    def _resolve(self, name: str) -> Callable[..., Any]:
+        row = ROWS.get(name)
+        if name in self._own:
+            kernel = self.backend.lift(self._own[name])
+            return kernel
+        if row is None:
+            raise KernelNotFound(
+                f"kernel {name!r} on {self.device}: expected an op row or a backend primitive, "
+                f"but {self.backend.name} has neither",
+                op=name,
+            )
+        method = getattr(self.backend, name, None)
+        if method is not None:
+            return method
+        namespace = self.backend.namespace
+        found = _lookup(namespace, row.xp)
+        if found is not None:
+            return self.backend.lift(row.family.from_xp(found, row))
+        if row.generic is not None:
+            return partial(row.generic, self)
+        if self.backend.host_fallback:
+            return self._on_host(row)
+        raise KernelNotFound(
+            f"{name} on {self.device}: expected a kernel, but {self.backend.name} has no fast "
+            f"kernel, {namespace.__name__} has no {row.xp or name!r}, the op has no generic form, "
+            "and the backend does not allow falling back to the host; move the tensor with "
+            ".to('cpu'), or give the backend a kernel of this name",
+            op=name,
+        )
+
+    def _on_host(self, row: Row) -> Callable[..., Any]:
+        """Run one op on the host, with one warning, and bring the result back."""
+        host, backend, index = resolve("cpu"), self.backend, self.device.index
+        kernel = getattr(Device("cpu").F, row.name)
+        warned: list[bool] = []
+
+        def convert(value: Any, function: Callable[[Any], Any]) -> Any:
+            if isinstance(value, (list, tuple)):
+                return type(value)(convert(item, function) for item in value)
+            return function(value)
+
+        def down(value: Any) -> Any:
+            return host.from_host(backend.to_host(value), 0) if hasattr(value, "shape") else value
+
+        def up(value: Any) -> Any:
+            return (
+                backend.from_host(host.to_host(value), index) if hasattr(value, "shape") else value
+            )
+
+        def fallback(*args: Any) -> Any:
+            if not warned:
+                warned.append(True)
+                warnings.warn(
+                    f"{row.name} runs on the host: {backend.name} has no kernel for it",
+                    RuntimeWarning,
+                    stacklevel=3,
+                )
+            return convert(kernel(*[convert(arg, down) for arg in args]), up)
+
+        return fallback
+
+
+_PRIMITIVES = frozenset(
+    ("index", "permute", "view", "expand", "assign", "clone", "cast", "dtype_of")
+)
+
+
+def _lookup(namespace: Any, name: str | None) -> Callable[..., Any] | None:
+    """A function of the array API namespace, ``"linalg.svd"`` included."""
+    if name is None:
+        return None
+    found = namespace
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+Device.kernel_factory = Kernels
+
+
+class TensorKernels:
+    """The same names over tensors, for derivatives that are differentiated again."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in ROWS:
+            raise AttributeError(f"no op row {name!r} for a derivative of a derivative")
+        function = ROWS[name].call
+        setattr(self, name, function)
+        return function
+
+    @staticmethod
+    def dtype_of(x: Tensor) -> DType:
+        """The type of a tensor."""
+        return x._dtype
+
+    def zeros(self, shape: tuple[int, ...], dtype: DType) -> Tensor:
+        """A constant tensor of zeros."""
+        return make(self.device.F.zeros(shape, dtype), dtype, self.device)
+
+    def full(self, shape: tuple[int, ...], value: Any, dtype: DType) -> Tensor:
+        """A constant tensor."""
+        return make(self.device.F.full(shape, value, dtype), dtype, self.device)
+
+    def scalar(self, value: Any, dtype: DType) -> Any:
+        """A Python number: tensor functions take it as it is."""
+        return value
+
+
+_tensor_kernels: dict[Device, TensorKernels] = {}
+
+
+def tensor_kernels(device: Device) -> TensorKernels:
+    """The :class:`TensorKernels` of a device."""
+    try:
+        return _tensor_kernels[device]
+    except KeyError:
+        return _tensor_kernels.setdefault(device, TensorKernels(device))

@@ -1,0 +1,327 @@
+"""Graph nodes: what one recorded operation keeps, and how it turns gradients around."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..backends.errors import OpError
+from .modes import ANOMALY
+from .rules import fit
+from .tensor import Edge, Tensor, _new, edge, extra, make, touch
+
+if TYPE_CHECKING:
+    from .registry import Row
+
+__all__ = ["AccumulateGrad", "Hooks", "Node", "Plan", "RemovableHandle", "record"]
+
+
+class Plan:
+    """Which values a node saves, and which rules it runs, when certain inputs need gradients.
+
+    ``saves`` lists input positions, or ``-1 - k`` for output ``k``. A rule's values are fetched
+    by position from ``(*saved, *attrs, *meta)``, where meta holds each input's shape and dtype.
+    """
+
+    __slots__ = ("missing", "needs", "rules", "saves")
+
+    def __init__(self, row: Row, mask: int) -> None:
+        names = tuple(name.lstrip("*") for name in row.inputs)
+        self.needs = tuple(bool(mask >> i & 1) for i in range(len(names)))
+        wanted = {name for i, name in enumerate(names) if self.needs[i]}
+        active = [(key, rule) for key, rule in row.rules.items() if wanted & set(key)]
+        covered = {name for key, _ in active for name in key}
+        self.missing = sorted(wanted - covered)
+        codes = {name: i for i, name in enumerate(names)}
+        codes |= {name: -1 - k for k, name in enumerate(row.outputs)}
+        if len(row.outputs) == 1:
+            codes["out"] = -1
+        asked = [_parameters(rule) for _, rule in active]
+        saved = {codes[name] for params in asked for name in params if name in codes}
+        self.saves = tuple(sorted(saved, reverse=True))
+        places: dict[str, int] = {
+            name: self.saves.index(code) for name, code in codes.items() if code in saved
+        }
+        at = len(self.saves)
+        for name in row.attrs:
+            places[name] = at
+            at += 1
+        for name in names:
+            places[f"{name}_shape"], places[f"{name}_dtype"] = at, at + 1
+            at += 2
+        places["needs"] = -1
+        self.rules = tuple(
+            (
+                tuple(names.index(name) for name in key),
+                rule,
+                tuple(places[name] for name in params),
+            )
+            for (key, rule), params in zip(active, asked, strict=True)
+        )
+
+
+def _parameters(rule: Any) -> tuple[str, ...]:
+    code = rule.__code__
+    return code.co_varnames[2 : code.co_argcount]
+
+
+class Hooks:
+    """The hooks of one node, made when the first is registered."""
+
+    __slots__ = ("outputs", "post", "pre", "trace")
+
+    def __init__(self) -> None:
+        self.pre: dict[int, Any] = {}  # on the node: hook(grad_outputs)
+        self.post: dict[int, Any] = {}  # on the node: hook(grad_inputs, grad_outputs)
+        self.outputs: dict[int, tuple[int, Any]] = {}  # on a tensor: (output, hook(grad))
+        self.trace: list[str] | None = None
+
+
+class RemovableHandle:
+    """Removes a hook: ``handle.remove()``, or at the end of a ``with`` block."""
+
+    __slots__ = ("_hooks", "id")
+
+    _next: ClassVar[list[int]] = [0]
+
+    def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
+        self.id = self._next[0] = self._next[0] + 1
+        self._hooks = hooks
+        hooks[self.id] = hook
+
+    def remove(self) -> None:
+        """Take the hook off; harmless when it is gone already."""
+        self._hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.remove()
+
+
+_FREED = (
+    "backward: expected a graph that still has its saved tensors, got one that was freed. "
+    "Trying to backward through the graph a second time (or to access saved tensors after "
+    "they have already been freed). Saved intermediate values of the graph are freed when you "
+    "call .backward() or autograd.grad(). Specify retain_graph=True if you need to backward "
+    "through the graph a second time or if you need to access saved tensors after calling "
+    "backward."
+)
+
+
+class Node:
+    """One recorded operation: parents, saved values, and the way back.
+
+    ``parents`` holds, per input, a Node, an Edge (an output of a node with several), a leaf
+    tensor or None. ``meta`` is ``(shape, dtype)`` of every input, flat.
+    """
+
+    __slots__ = (
+        "__weakref__", "attrs", "device", "hooks", "meta", "outputs", "parents", "plan", "saved",
+        "versions",
+    )  # fmt: skip
+
+    row: ClassVar[Any] = None
+    parents: tuple[Any, ...]
+    hooks: Hooks | None
+
+    def apply(self, F: Any, grads: Any, tensors: bool) -> Any:
+        """The gradients of the inputs, from those of the outputs.
+
+        Args:
+            F: raw kernels, or tensor functions when ``tensors`` is true.
+            grads: the gradient of the one output, or a tuple of those of all outputs.
+            tensors: whether gradients are Tensors, so that they can be differentiated again.
+        """
+        plan = self.plan
+        if plan.missing:
+            raise OpError(
+                f"{self.row.name}: expected a differentiable op, but it has no derivative with "
+                f"respect to {', '.join(plan.missing)}; detach() the input to stop here",
+                op=self.row.name,
+            )
+        values = (*self._unpack(tensors), *self.attrs, *self.meta, plan.needs)
+        parents, meta = self.parents, self.meta
+        result: list[Any] = [None] * len(parents)
+        for positions, rule, places in plan.rules:
+            found = rule(F, grads, *[values[place] for place in places])
+            if len(positions) == 1:
+                found = (found,)
+            for position, grad in zip(positions, found, strict=True):
+                if grad is not None and parents[position] is not None:
+                    at = 2 * position
+                    result[position] = fit(F, grad, meta[at], meta[at + 1])
+        return result
+
+    def _unpack(self, tensors: bool) -> list[Any]:
+        saved = self.saved
+        if saved is None:
+            raise OpError(_FREED, op=self.row.name)
+        for version in self.versions:
+            if version is not None and version[0][0] != version[1]:
+                raise OpError(_changed(self, version), op=self.row.name)
+        values = []
+        for code, value in zip(self.plan.saves, saved, strict=True):
+            if code >= 0:
+                values.append(value._h if not tensors and type(value) is Tensor else value)
+            elif tensors:
+                values.append(self._output(-1 - code, value))
+            else:
+                values.append(value[0])
+        return values
+
+    def _output(self, index: int, saved: tuple[Any, Any]) -> Tensor:
+        """The output tensor again, which must not be kept itself: that would be a cycle."""
+        out = make(saved[0], saved[1], self.device)
+        if saved[1].is_inexact:
+            out._node = self if len(self.outputs) == 1 else Edge(self, index)
+            out._track = True
+        return out
+
+    def release(self) -> None:
+        """Drop the saved values, after a backward pass that does not keep the graph."""
+        if self.saved:
+            self.saved = None
+
+    # --- what users see -------------------------------------------------------------------------
+    def name(self) -> str:
+        """The class name, as torch's ``grad_fn.name()``."""
+        return type(self).__name__
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """Per input, the node that computed it and which of its outputs; as in torch."""
+        return tuple(_shown(parent) for parent in self.parents)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """A dict for notes; dropped with the view of the node that it was set on."""
+        return {}
+
+    def register_hook(self, hook: Any) -> RemovableHandle:
+        """Call ``hook(grad_inputs, grad_outputs)`` after this node ran backward."""
+        return RemovableHandle(hooks_of(self).post, hook)
+
+    def register_prehook(self, hook: Any) -> RemovableHandle:
+        """Call ``hook(grad_outputs)`` before this node runs backward."""
+        return RemovableHandle(hooks_of(self).pre, hook)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} object at {id(self):#x}>"
+
+
+def _shown(parent: Any) -> tuple[Any, int]:
+    if type(parent) is Edge:
+        return parent.node, parent.index
+    return (AccumulateGrad(parent), 0) if type(parent) is Tensor else (parent, 0)
+
+
+def hooks_of(node: Node) -> Hooks:
+    """The node's hooks, made when first needed."""
+    if node.hooks is None:
+        node.hooks = Hooks()
+    return node.hooks
+
+
+class AccumulateGrad:
+    """What ``next_functions`` shows for a leaf: the end of a path, which sums up ``.grad``."""
+
+    __slots__ = ("variable",)
+    next_functions: ClassVar[tuple[Any, ...]] = ()
+
+    def __init__(self, variable: Tensor) -> None:
+        self.variable = variable
+
+    def name(self) -> str:
+        """The class name."""
+        return "AccumulateGrad"
+
+    def register_hook(self, hook: Any) -> RemovableHandle:
+        """Call ``hook(grad_inputs, grad_outputs)`` once the leaf's gradient is summed up."""
+        hooks = extra(self.variable).setdefault("post_accumulate", {})
+        return RemovableHandle(hooks, lambda tensor: hook((), (tensor.grad,)))
+
+    def register_prehook(self, hook: Any) -> RemovableHandle:
+        """Call ``hook(grad_outputs)`` before the leaf's gradient is summed up."""
+        hooks = extra(self.variable).setdefault("hooks", {})
+
+        def on_grad(grad: Tensor) -> Any:
+            found = hook((grad,))
+            return None if found is None else found[0]
+
+        return RemovableHandle(hooks, on_grad)
+
+    def __repr__(self) -> str:
+        return f"<AccumulateGrad object at {id(self.variable):#x}>"
+
+
+def _changed(node: Node, version: tuple[list[int], int]) -> str:
+    return (
+        f"{node.row.name}: one of the variables needed for gradient computation has been "
+        f"modified by an inplace operation: {node.name()} saved it at version {version[1]}, "
+        f"now it is at version {version[0][0]}; clone() it before the write, or write out of place"
+    )
+
+
+def record(row: Row, outs: Any, inputs: tuple[Any, ...], attrs: tuple[Any, ...]) -> None:
+    """Put an operation into the graph: make its node and hang the outputs on it.
+
+    ``outs`` is the output tensor, or the tuple of them. Called in grad mode only.
+    """
+    mask, bit = 0, 1
+    parents = []
+    for x in inputs:
+        parent = None
+        if type(x) is Tensor:
+            parent = x._node if x._view is None else edge(x)
+            if parent is None and x._track is True:
+                parent = x
+            if parent is not None:
+                mask |= bit
+        parents.append(parent)
+        bit += bit
+    if not mask:
+        return
+    node = _new(row.node_type)
+    node.parents = tuple(parents)
+    plan = node.plan = row.plans.get(mask) or row.plan(mask)
+    node.attrs = attrs
+    meta: list[Any] = []
+    for x in inputs:
+        meta += (x._h.shape, x._dtype) if type(x) is Tensor else (None, None)
+    node.meta = tuple(meta)
+    single = type(outs) is Tensor
+    saved, versions = [], []
+    for code in plan.saves:
+        if code >= 0:
+            value: Any = inputs[code]
+            holder = value
+        else:
+            holder = outs if single else outs[-1 - code]
+            value = (holder._h, holder._dtype)
+        saved.append(value)
+        if type(holder) is Tensor:
+            version = holder._version or touch(holder)
+            versions.append((version, version[0]))
+        else:
+            versions.append(None)  # type: ignore[arg-type]  # a Python number has no version
+    node.saved, node.versions = tuple(saved), tuple(versions)
+    node.hooks = None
+    if single:
+        node.device = outs._device
+        node.outputs = ((outs._h.shape, outs._dtype),)
+        outs._node, outs._track = node, True
+    else:
+        hang(node, outs)
+    if ANOMALY[0]:
+        hooks_of(node).trace = traceback.format_stack()[:-2]
+
+
+def hang(node: Any, outs: tuple[Any, ...]) -> None:
+    """Make several tensors the outputs of one node; integer ones stay without gradient."""
+    node.device = next(out._device for out in outs if out is not None)
+    node.outputs = tuple((out._h.shape, out._dtype) if out is not None else None for out in outs)
+    for index, out in enumerate(outs):
+        if out is not None and out._dtype.is_inexact:
+            out._node, out._track = Edge(node, index), True

@@ -1,0 +1,48 @@
+"""Moving a tensor to another device, with its gradient moving back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..backends.device import Device
+from .inplace import NO_SAVES
+from .modes import GRAD_MODE
+from .node import Node
+from .tensor import Tensor, _new, edge, make
+
+__all__ = ["transfer"]
+
+
+class ToCopyBackward0(Node):
+    """The history of a transfer; ``attrs`` holds the device that the tensor came from."""
+
+    __slots__ = ()
+
+    def apply(self, F: Any, grads: Any, tensors: bool) -> Any:
+        """The gradient, moved back."""
+        source: Device = self.attrs[0]
+        if tensors:
+            return [transfer(grads, source)]
+        return [_move(grads, self.device, source)]
+
+
+def _move(handle: Any, source: Device, target: Device) -> Any:
+    return target.backend.from_host(source.backend.to_host(handle), target.index)
+
+
+def transfer(x: Tensor, device: Device) -> Tensor:
+    """A copy of ``x`` on another device, by way of the host.
+
+    Raises:
+        RuntimeError: the device does not support the type.
+    """
+    out = make(_move(x._h, x._device, device), x._dtype, device)
+    parent = edge(x) if x._track and GRAD_MODE.get() and x._dtype.is_inexact else None
+    if parent is not None:
+        node: Any = _new(ToCopyBackward0)
+        node.parents, node.attrs, node.hooks = (parent,), (x._device,), None
+        node.saved = node.versions = node.meta = ()
+        node.plan = NO_SAVES
+        node.device, node.outputs = device, ((out._h.shape, out._dtype),)
+        out._node, out._track = node, True
+    return out

@@ -1,0 +1,134 @@
+"""Checks a backend against the contract when it is loaded, and lists every fault at once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from .base import REQUIRED, Backend
+
+__all__ = ["PRIMITIVES", "faults", "kernel_faults", "nearest"]
+
+PRIMITIVES = (
+    "native_dtype", "dtype_of", "adopt", "native", "lift", "layout", "storage", "index", "permute",
+    "view", "expand", "as_strided", "assign", "full", "cast", "clone",
+)  # fmt: skip
+"""The members that only a direct subclass of :class:`Backend` has to write itself."""
+
+_METHODS = tuple(name for name, value in vars(Backend).items() if inspect.isfunction(value))
+_FLAGS = ("mutable", "shares_host_memory", "host_fallback")
+
+
+def nearest(name: str, names: Collection[str]) -> str:
+    """``"; did you mean 'add'?"`` when some name is close, else nothing."""
+    close = get_close_matches(name, sorted(names), 1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def faults(backend: Any, kernel_names: Collection[str] | None = None) -> list[str]:
+    """Everything that is wrong with a backend, each as ``member: expected ..., got ...``.
+
+    ``kernel_names`` are the ops that exist; None leaves the names of kernels unchecked.
+    """
+    if not isinstance(backend, Backend):
+        return [
+            f"expected a subclass of tensorplug.backends.Backend, got {type(backend).__qualname__}"
+        ]
+    found = _missing(backend)
+    unusable = {fault.partition(":")[0] for fault in found}
+    found += [fault for name in _METHODS if name not in unusable for fault in _method(backend, name)]
+    found += _declarations(backend)
+    unusable = {fault.partition("(")[0].partition(":")[0] for fault in found}
+    for name in ("kernels", "into_kernels"):
+        if name not in unusable:
+            found += _called(backend, name, lambda kernels: kernel_faults(kernels, kernel_names))
+    if "devices" not in unusable:
+        found += _called(backend, "devices", _device_faults)
+    return found
+
+
+def kernel_faults(kernels: Any, kernel_names: Collection[str] | None) -> list[str]:
+    """What is wrong with a mapping of kernels: its type, its names, its values."""
+    if not isinstance(kernels, Mapping):
+        return [f"expected a mapping from op names to functions, got {type(kernels).__name__}"]
+    found = []
+    for name, kernel in kernels.items():
+        if not isinstance(name, str):
+            found.append(f"expected op names, got {name!r}")
+        elif kernel_names is not None and name not in kernel_names:
+            found.append(f"expected the names of ops, got {name!r}{nearest(name, kernel_names)}")
+        elif not callable(kernel):
+            found.append(f"{name!r}: expected a function, got {type(kernel).__name__}")
+    return found
+
+
+def _missing(backend: Backend) -> list[str]:
+    """The members without a default that the class does not define."""
+    own = {
+        name
+        for base in type(backend).__mro__
+        if base not in (Backend, object)
+        for name in vars(base)
+    } | set(getattr(backend, "__dict__", ()))
+    needed = (*REQUIRED, *PRIMITIVES)
+    strange = {name for name in own if not name.startswith("_") and not hasattr(Backend, name)}
+    found = []
+    for name in needed:
+        if name not in own:
+            close = get_close_matches(name, sorted(strange - set(needed)), 1)
+            hint = f" (there is {close[0]!r})" if close else ""
+            found.append(f"{name}: expected a definition, got none{hint}")
+    return found
+
+
+def _method(backend: Backend, name: str) -> list[str]:
+    """Whether a method can be called with the contract's arguments."""
+    method, contract = getattr(backend, name), getattr(Backend, name)
+    rule = list(inspect.signature(contract).parameters)[1:]
+    if not callable(method):
+        return [f"{name}: expected a method, got {type(method).__name__}"]
+    try:
+        signature = inspect.signature(method)
+    except ValueError:  # a builtin that does not tell
+        return []
+    try:
+        signature.bind(*rule)
+    except TypeError:
+        return [f"{name}: expected to be called as {name}({', '.join(rule)}), got {signature}"]
+    return []
+
+
+def _declarations(backend: Backend) -> list[str]:
+    """Whether the members that are values have the right types."""
+    found = []
+    name = getattr(backend, "name", "unknown")
+    if not isinstance(name, str) or not name:
+        found.append(f"name: expected the library's name, got {name!r}")
+    if getattr(backend, "namespace", ...) is None:
+        found.append("namespace: expected an array API namespace, got None")
+    for flag in _FLAGS:
+        if not isinstance(getattr(backend, flag), bool):
+            found.append(f"{flag}: expected True or False, got {getattr(backend, flag)!r}")
+    soft = backend.soft_errors
+    if not isinstance(soft, tuple) or not all(
+        isinstance(error, type) and issubclass(error, BaseException) for error in soft
+    ):
+        found.append(f"soft_errors: expected a tuple of exception types, got {soft!r}")
+    return found
+
+
+def _called(backend: Backend, name: str, check: Callable[[Any], list[str]]) -> list[str]:
+    """Call a member without arguments and check what it returns."""
+    try:
+        value = getattr(backend, name)()
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it is reported
+        return [f"{name}(): expected a result, got {type(error).__name__}: {error}"]
+    return [f"{name}(): {fault}" for fault in check(value)]
+
+
+def _device_faults(devices: Any) -> list[str]:
+    if isinstance(devices, Sequence) and not isinstance(devices, str):
+        return []
+    return [f"expected a list or tuple of devices, got {type(devices).__name__}"]

@@ -1,0 +1,231 @@
+"""Backends over libraries with NumPy's model: strided, mutable arrays whose slices are views.
+
+A handle is the library's own array, so storage, strides and aliasing are native. NumPy and CuPy
+share this class; a plugin sets :attr:`StridedBackend.xp` and adds its fast kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+
+from . import dtypes
+from .base import Backend, Handle, Kernel, Layout, StorageInfo
+from .dtypes import DType
+from .layout import view_strides
+
+__all__ = ["StridedBackend", "elementwise", "elementwise_unary"]
+
+
+class StridedBackend(Backend):
+    """The contract for an array module ``xp`` that follows NumPy's interface.
+
+    Subclasses define ``name``, ``xp``, ``namespace``, ``devices``, ``from_host`` and ``to_host``.
+    """
+
+    mutable: ClassVar[bool] = True
+
+    xp: Any
+    """The array module: ``numpy`` or ``cupy``."""
+
+    # --- types ------------------------------------------------------------------------------------
+    def native_dtype(self, dtype: DType) -> Any:
+        return dtype.numpy
+
+    def dtype_of(self, handle: Handle) -> DType:
+        try:
+            return _DTYPES[handle.dtype]
+        except KeyError:
+            return dtypes.from_numpy(handle.dtype)
+
+    # --- handles are arrays -------------------------------------------------------------------------
+    def owns(self, array: Any) -> bool:
+        return isinstance(array, self.xp.ndarray)
+
+    def adopt(self, array: Any) -> Handle:
+        """The array as the start of a storage: what it is a view of stays out of sight."""
+        return array
+
+    def native(self, handle: Handle) -> Any:
+        return handle
+
+    def lift(self, kernel: Kernel) -> Kernel:
+        return kernel
+
+    def exclusive(self, handle: Handle) -> Handle:
+        return self.clone(handle)
+
+    # --- storage and views ---------------------------------------------------------------------------
+    def address(self, handle: Handle) -> int:
+        """The address of the first element."""
+        return int(handle.__array_interface__["data"][0])
+
+    def owner(self, handle: Handle) -> Any:
+        """The array that owns the memory, or the topmost one that is known."""
+        base = handle
+        while isinstance(base.base, self.xp.ndarray):
+            base = base.base
+        return base
+
+    def layout(self, handle: Handle) -> Layout:
+        size = handle.dtype.itemsize
+        owner = self.owner(handle)
+        offset = 0 if owner is handle else (self.address(handle) - self.address(owner)) // size
+        return Layout(handle.shape, tuple(s // size for s in handle.strides), offset)
+
+    def storage(self, handle: Handle) -> StorageInfo:
+        owner = self.owner(handle)
+        return StorageInfo(id(owner), self.address(owner), owner.nbytes)
+
+    def index(self, handle: Handle, index: tuple[Any, ...]) -> Handle:
+        # With an Ellipsis NumPy gives an array even where all dimensions are taken by integers.
+        return handle[index] if Ellipsis in index else handle[(*index, Ellipsis)]
+
+    def permute(self, handle: Handle, dims: tuple[int, ...]) -> Handle:
+        return handle.transpose(dims)
+
+    def view(self, handle: Handle, shape: tuple[int, ...]) -> Handle:
+        if not handle.flags.c_contiguous:
+            size = handle.dtype.itemsize
+            strides = tuple(s // size for s in handle.strides)
+            if view_strides(handle.shape, strides, shape) is None:
+                raise ValueError(
+                    f"expected a shape that fits strides {strides}, got {shape} for a tensor of "
+                    f"shape {handle.shape}; view size is not compatible with input tensor's size "
+                    "and stride (at least one dimension spans across two contiguous subspaces): "
+                    "use .reshape(...) instead"
+                )
+        return handle.reshape(shape)
+
+    def expand(self, handle: Handle, shape: tuple[int, ...]) -> Handle:
+        grown = len(shape) - handle.ndim
+        strides = (0,) * grown + tuple(
+            stride if was == now else 0
+            for stride, was, now in zip(handle.strides, handle.shape, shape[grown:], strict=True)
+        )
+        return self._lay(handle, shape, strides, self.address(handle))
+
+    def as_strided(
+        self, handle: Handle, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
+    ) -> Handle:
+        size = handle.dtype.itemsize
+        start = self.address(self.owner(handle)) + offset * size
+        return self._lay(handle, shape, tuple(s * size for s in strides), start)
+
+    def _lay(
+        self, handle: Handle, shape: tuple[int, ...], strides: tuple[int, ...], address: int
+    ) -> Handle:
+        """A view of the handle's storage with a layout in bytes, keeping the owner as its base."""
+        owner = self.owner(handle)
+        return self.xp.ndarray(
+            shape, handle.dtype, buffer=_bytes_of(owner), offset=address - self.address(owner),
+            strides=strides,
+        )  # fmt: skip
+
+    def assign(self, handle: Handle, value: Handle) -> None:
+        if getattr(value, "dtype", None) is not None and value.dtype.kind == "c" != (
+            handle.dtype.kind
+        ):
+            value = value.real
+        self.xp.copyto(handle, value, casting="unsafe")
+
+    # --- creation and copies -----------------------------------------------------------------------------
+    def full(self, shape: tuple[int, ...], value: Any, dtype: DType, device: int) -> Handle:
+        if value == 0 and type(value) is not complex:
+            return self.xp.zeros(shape, dtype.numpy)
+        return self.xp.full(shape, value, dtype.numpy)
+
+    def empty(self, shape: tuple[int, ...], dtype: DType, device: int) -> Handle:
+        return self.xp.empty(shape, dtype.numpy)
+
+    def cast(self, handle: Handle, dtype: DType) -> Handle:
+        wanted = dtype.numpy
+        if handle.dtype == wanted:
+            return handle
+        if handle.dtype.kind == "c" and not dtype.is_complex and dtype is not dtypes.bool_:
+            handle = handle.real
+        return handle.astype(wanted)
+
+    def clone(self, handle: Handle) -> Handle:
+        return handle.copy()
+
+    # --- kernels that the array API has no function for ----------------------------------------------------
+    def gather(self, x: Handle, dim: int, index: Handle) -> Handle:
+        """``out[i][j] = x[index[i][j]][j]`` for ``dim`` 0; ``index`` may be the smaller one."""
+        return x[self._along(x, dim, index)]
+
+    def scatter(self, x: Handle, source: Handle, dim: int, index: Handle) -> Handle:
+        """A copy of ``x`` with ``out[index[i][j]][j] = source[i][j]`` for ``dim`` 0."""
+        out = x.copy()
+        out[self._along(x, dim, index)] = source
+        return out
+
+    def scatter_add(self, x: Handle, source: Handle, dim: int, index: Handle) -> Handle:
+        """As :meth:`scatter`, summing up what lands on the same place."""
+        out = x.copy()
+        self.add_at(out, self._along(x, dim, index), source)
+        return out
+
+    def add_at(self, out: Handle, index: Any, values: Handle) -> None:
+        """``out[index] += values`` in place, counting repeated indices."""
+        self.xp.add.at(out, index, values)
+
+    def _along(self, x: Handle, dim: int, index: Handle) -> tuple[Any, ...]:
+        grid = self.xp.ogrid[tuple(slice(size) for size in index.shape)]
+        where = list(grid) if index.ndim else []
+        if index.ndim:
+            where[dim] = index
+            return tuple(where)
+        return (index,) if x.ndim else (Ellipsis,)
+
+    def index_get(self, x: Handle, indices: tuple[Any, ...]) -> Handle:
+        """Advanced indexing: per leading dimension an integer handle or None for all of it."""
+        return x[_slices(indices)]
+
+    def index_put(
+        self, x: Handle, values: Handle, indices: tuple[Any, ...], accumulate: bool
+    ) -> Handle:
+        """A copy of ``x`` with ``out[indices] = values``, or ``+=`` with repeated indices."""
+        out = x.copy()
+        if accumulate:
+            self.add_at(out, _slices(indices), values)
+        else:
+            out[_slices(indices)] = values
+        return out
+
+    def nonzero(self, x: Handle) -> tuple[Handle, ...]:
+        """The indices of the elements that are not zero, one int64 handle per dimension."""
+        return tuple(self.xp.atleast_1d(x).nonzero()) if x.ndim == 0 else tuple(x.nonzero())
+
+
+_DTYPES = {dtype.numpy: dtype for dtype in dtypes.ALL}
+
+
+def _slices(indices: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(slice(None) if index is None else index for index in indices)
+
+
+def _bytes_of(owner: Any) -> Any:
+    """The owner as a buffer for ``ndarray(buffer=...)``, whose base then is the owner."""
+    return owner
+
+
+def elementwise(function: Callable[..., Any]) -> Kernel:
+    """A ufunc as a kernel: always an array, also for 0-d operands, and ``out`` if given."""
+
+    def kernel(x: Any, y: Any, out: Any = ...) -> Any:
+        return function(x, y, out=out)
+
+    return kernel
+
+
+def elementwise_unary(function: Callable[..., Any]) -> Kernel:
+    """As :func:`elementwise`, for one operand."""
+
+    def kernel(x: Any, out: Any = ...) -> Any:
+        return function(x, out=out)
+
+    return kernel
+
+

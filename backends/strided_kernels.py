@@ -1,0 +1,130 @@
+"""Fast elementwise kernels and reductions for NumPy-like array modules, by op name.
+
+``kernels(xp)`` serves NumPy and CuPy alike. float16 and bfloat16 sums, products and matrix
+products accumulate in float32, as PyTorch's do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .base import Kernel
+from .strided import elementwise, elementwise_unary
+
+__all__ = ["into_kernels", "kernels"]
+
+# op name -> ufunc name
+_BINARY = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "div": "true_divide",
+    "maximum": "maximum", "minimum": "minimum", "fmax": "fmax", "fmin": "fmin",
+    "atan2": "arctan2", "hypot": "hypot", "logaddexp": "logaddexp", "logaddexp2": "logaddexp2",
+    "copysign": "copysign", "nextafter": "nextafter", "fmod": "fmod", "remainder": "remainder",
+    "floor_divide": "floor_divide", "eq": "equal", "ne": "not_equal", "lt": "less",
+    "le": "less_equal", "gt": "greater", "ge": "greater_equal",
+    "logical_and": "logical_and", "logical_or": "logical_or", "logical_xor": "logical_xor",
+    "bitwise_and": "bitwise_and", "bitwise_or": "bitwise_or", "bitwise_xor": "bitwise_xor",
+    "gcd": "gcd", "lcm": "lcm", "heaviside": "heaviside",
+}  # fmt: skip
+_UNARY = {
+    "neg": "negative", "abs": "absolute", "sqrt": "sqrt", "exp": "exp", "exp2": "exp2",
+    "expm1": "expm1", "log": "log", "log2": "log2", "log10": "log10", "log1p": "log1p",
+    "sin": "sin", "cos": "cos", "tan": "tan", "asin": "arcsin", "acos": "arccos",
+    "atan": "arctan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "asinh": "arcsinh",
+    "acosh": "arccosh", "atanh": "arctanh", "floor": "floor", "ceil": "ceil", "trunc": "trunc",
+    "round_half_even": "rint", "square": "square", "reciprocal": "reciprocal",
+    "isnan": "isnan", "isinf": "isinf", "isfinite": "isfinite", "signbit": "signbit",
+    "logical_not": "logical_not", "bitwise_not": "invert", "deg2rad": "deg2rad",
+    "rad2deg": "rad2deg",
+}  # fmt: skip
+
+_BOOL_RESULT = frozenset(
+    ("eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "isnan",
+     "isinf", "isfinite", "signbit", "logical_not")
+)  # fmt: skip
+
+
+def _elementwise(xp: Any) -> dict[str, Kernel]:
+    found = {name: elementwise(getattr(xp, ufunc)) for name, ufunc in _BINARY.items()}
+    found |= {name: elementwise_unary(getattr(xp, ufunc)) for name, ufunc in _UNARY.items()}
+    return found
+
+
+def into_kernels(xp: Any) -> dict[str, Kernel]:
+    """The elementwise kernels that take ``out`` last."""
+    return {name: k for name, k in _elementwise(xp).items() if name not in _BOOL_RESULT}
+
+
+def _is_half(x: Any) -> bool:
+    return x.dtype.itemsize == 2 and x.dtype.kind in "fV"
+
+
+def _accumulate(xp: Any, ufunc: Any) -> Kernel:
+    """``sum`` or ``prod`` over ``dims`` (None: all)."""
+    reduce = ufunc.reduce
+
+    def kernel(x: Any, dims: Any, keepdim: bool) -> Any:
+        if _is_half(x):
+            return reduce(x, axis=dims, keepdims=keepdim, dtype=xp.float32, out=...).astype(x.dtype)
+        return reduce(x, axis=dims, keepdims=keepdim, dtype=x.dtype, out=...)
+
+    return kernel
+
+
+def _reduce(xp: Any, ufunc: Any) -> Kernel:
+    """``amax``, ``amin``, ``all``, ``any`` over ``dims`` (None: all)."""
+    reduce = ufunc.reduce
+
+    def kernel(x: Any, dims: Any, keepdim: bool) -> Any:
+        return reduce(x, axis=dims, keepdims=keepdim, out=...)
+
+    return kernel
+
+
+def _mean(xp: Any) -> Kernel:
+    add, prod = xp.add.reduce, _product
+
+    def kernel(x: Any, dims: Any, keepdim: bool) -> Any:
+        count = x.size if dims is None else prod([x.shape[d] for d in dims])
+        total = xp.float32 if _is_half(x) else x.dtype
+        found = add(x, axis=dims, keepdims=keepdim, dtype=total, out=...)
+        xp.true_divide(found, count, out=found) if count else found.fill(xp.nan)
+        return found.astype(x.dtype) if total is not x.dtype else found
+
+    return kernel
+
+
+def _product(sizes: list[int]) -> int:
+    count = 1
+    for size in sizes:
+        count *= size
+    return count
+
+
+def _matmul(xp: Any) -> Kernel:
+    matmul, dot = xp.matmul, xp.dot
+
+    def kernel(x: Any, y: Any) -> Any:
+        if _is_half(x):
+            return xp.asarray(matmul(x.astype(xp.float32), y.astype(xp.float32))).astype(x.dtype)
+        if x.ndim == 2 == y.ndim:
+            return dot(x, y)
+        return xp.asarray(matmul(x, y))
+
+    return kernel
+
+
+def kernels(xp: Any) -> dict[str, Callable[..., Any]]:
+    """All kernels of this file, bound to an array module."""
+    return {
+        **_elementwise(xp),
+        "sum": _accumulate(xp, xp.add),
+        "prod": _accumulate(xp, xp.multiply),
+        "amax": _reduce(xp, xp.maximum),
+        "amin": _reduce(xp, xp.minimum),
+        "all": _reduce(xp, xp.logical_and),
+        "any": _reduce(xp, xp.logical_or),
+        "mean": _mean(xp),
+        "matmul": _matmul(xp),
+        "conj": lambda x: xp.conjugate(x) if x.dtype.kind == "c" else x,
+    }

@@ -1,0 +1,21 @@
+"""The plugins that ship with tensorplug, described without importing their array libraries."""
+
+from __future__ import annotations
+
+from tensorplug.backends.hookspecs import BackendSpec, hookimpl
+
+__all__ = ["tensorplug_backends"]
+
+
+@hookimpl
+def tensorplug_backends() -> list[BackendSpec]:
+    """The shipped backends."""
+    return [
+        BackendSpec(
+            "cpu",
+            "tensorplug.plugins.numpy:NumpyBackend",
+            requires="numpy",
+            install="pip install numpy",
+            indexed=False,
+        ),
+    ]

@@ -1,0 +1,57 @@
+"""The ``cpu`` device: NumPy arrays, native strided storage and views."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar
+
+import array_api_compat.numpy as namespace
+import numpy as np
+
+from ..backends.base import Kernel
+from ..backends.strided import StridedBackend
+from ..backends.strided_kernels import into_kernels, kernels
+
+__all__ = ["NumpyBackend"]
+
+# inf and nan are results here, not accidents. NumPy attributes its warnings to the calling
+# module, so this filter touches nothing outside of the package; where a user turns warnings into
+# errors, the engine repeats the call inside quiet().
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tensorplug\.")
+
+
+class NumpyBackend(StridedBackend):
+    """NumPy on the CPU; handles are ndarrays."""
+
+    name = "numpy"
+    xp = np
+    namespace = namespace
+    shares_host_memory: ClassVar[bool] = True
+    soft_errors: ClassVar[tuple[type[BaseException], ...]] = (RuntimeWarning, FloatingPointError)
+
+    def __init__(self) -> None:
+        self._kernels = kernels(np)
+        self._into = into_kernels(np)
+
+    def devices(self) -> Sequence[Any]:
+        return ["cpu"]
+
+    def from_host(self, array: np.ndarray, device: int) -> np.ndarray:
+        return np.array(array, order="C", copy=True)
+
+    def to_host(self, handle: np.ndarray) -> np.ndarray:
+        return handle
+
+    def kernels(self) -> Mapping[str, Kernel]:
+        return self._kernels
+
+    def into_kernels(self) -> Mapping[str, Kernel]:
+        return self._into
+
+    def version(self) -> str:
+        return np.__version__
+
+    def quiet(self) -> AbstractContextManager[Any]:
+        return np.errstate(all="ignore")

@@ -1,0 +1,15 @@
+"""The same command as ``python -m tests.parity``, for those who prefer a file:
+
+``python tests/parity/report.py --json out.json --missing``
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    # The repository's root in place of this folder, whose modules are imported as a package.
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+    runpy.run_module("tests.parity", run_name="__main__", alter_sys=True)
