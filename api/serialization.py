@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from safetensors import SafetensorError, deserialize
-from safetensors import numpy as safetensors_numpy
 
 import tensorplug as tp
 from tensorplug.autograd.tensor import Tensor
@@ -64,6 +62,8 @@ def save(obj: Mapping[str, Tensor], f: File) -> None:
         >>> sorted(tp.load("/tmp/example.safetensors"))
         ['bias', 'weight']
     """
+    from safetensors import numpy as safetensors_numpy
+
     arrays = {name: _to_array(name, tensor) for name, tensor in _checked(obj).items()}
     metadata = {"format": "pt"}  # what readers for PyTorch look for; the layout is the same
     if not isinstance(f, (str, os.PathLike)):
@@ -98,6 +98,8 @@ def load(f: File, map_location: Any = None, *, weights_only: bool = True) -> dic
 
     Differs from torch: tensors load to the CPU, wherever they were when saved.
     """
+    from safetensors import SafetensorError, deserialize
+
     if isinstance(f, (str, os.PathLike)):
         name, content = os.fspath(f), Path(f).read_bytes()
     else:

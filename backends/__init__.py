@@ -1,1 +1,60 @@
-"""The contract between the engine and array libraries."""
+"""The contract between the engine and array libraries: what a plugin's author imports.
+
+Example:
+    A plugin is a module with one hook, found through the entry-point group ``tensorplug``::
+
+        from tensorplug.backends import BackendSpec, hookimpl
+
+        @hookimpl
+        def tensorplug_backends():
+            return [BackendSpec("acme", "acme_plugin.backend:AcmeBackend", requires="acme")]
+"""
+
+from .base import Backend, Handle, Kernel, Layout, StorageInfo
+from .device import Device, for_array, get_default_device, set_default_device
+from .dtypes import DType
+from .errors import (
+    DeviceError,
+    KernelNotFound,
+    OpError,
+    OpIndexError,
+    OpTypeError,
+    OpValueError,
+    PluginError,
+    TensorplugError,
+)
+from .hookspecs import API_VERSION, BackendSpec, hookimpl
+from .listing import DeviceInfo, devices
+from .registry import isolated, register, resolve, unregister
+from .strided import StridedBackend
+
+__all__ = [
+    "API_VERSION",
+    "Backend",
+    "BackendSpec",
+    "DType",
+    "Device",
+    "DeviceError",
+    "DeviceInfo",
+    "Handle",
+    "Kernel",
+    "KernelNotFound",
+    "Layout",
+    "OpError",
+    "OpIndexError",
+    "OpTypeError",
+    "OpValueError",
+    "PluginError",
+    "StorageInfo",
+    "StridedBackend",
+    "TensorplugError",
+    "devices",
+    "for_array",
+    "get_default_device",
+    "hookimpl",
+    "isolated",
+    "register",
+    "resolve",
+    "set_default_device",
+    "unregister",
+]

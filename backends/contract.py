@@ -1,15 +1,23 @@
-"""Checks a backend against the contract when it is loaded, and lists every fault at once."""
+"""Checks plugins and backends against the contract, and lists every fault at once.
+
+:func:`hook_faults` looks at a plugin when it is registered, :func:`faults` at a backend when it is
+loaded.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from . import hookspecs
 from .base import REQUIRED, Backend
+from .hookspecs import PROJECT
 
-__all__ = ["PRIMITIVES", "faults", "kernel_faults", "nearest"]
+__all__ = ["HOOKS", "PRIMITIVES", "faults", "hook_faults", "kernel_faults", "kind", "nearest"]
+
+HOOKS = ("tensorplug_backends", "tensorplug_kernels", "tensorplug_ops")
 
 PRIMITIVES = (
     "native_dtype", "dtype_of", "adopt", "native", "lift", "layout", "storage", "index", "permute",
@@ -38,7 +46,9 @@ def faults(backend: Any, kernel_names: Collection[str] | None = None) -> list[st
         ]
     found = _missing(backend)
     unusable = {fault.partition(":")[0] for fault in found}
-    found += [fault for name in _METHODS if name not in unusable for fault in _method(backend, name)]
+    found += [
+        fault for name in _METHODS if name not in unusable for fault in _method(backend, name)
+    ]
     found += _declarations(backend)
     unusable = {fault.partition("(")[0].partition(":")[0] for fault in found}
     for name in ("kernels", "into_kernels"):
@@ -132,3 +142,62 @@ def _device_faults(devices: Any) -> list[str]:
     if isinstance(devices, Sequence) and not isinstance(devices, str):
         return []
     return [f"expected a list or tuple of devices, got {type(devices).__name__}"]
+
+
+def hook_faults(plugin: Any) -> Iterator[str]:
+    """What is wrong with a plugin's hooks; pluggy itself lets most of this pass."""
+    if inspect.isclass(plugin) or inspect.isroutine(plugin):
+        kind = "class" if inspect.isclass(plugin) else "function"
+        yield f"expected a module or an instance with hooks, got the {kind} {plugin.__qualname__}"
+        return
+    found = False
+    for name in dir(plugin):
+        function = getattr(plugin, name, None)
+        if not inspect.isroutine(function):
+            continue
+        options = getattr(function, f"{PROJECT}_impl", None)
+        if isinstance(options, dict):
+            found = True
+            yield from _implementation_faults(options.get("specname") or name, function, options)
+        elif name.startswith(f"{PROJECT}_"):
+            found = True
+            yield _unmarked(name, function)
+    if not found:
+        yield (
+            f"expected at least one hook ({', '.join(HOOKS)}) marked with "
+            f"@tensorplug.backends.hookimpl, got none in {kind(plugin)}"
+        )
+
+
+def _implementation_faults(name: str, function: Any, options: dict[str, Any]) -> Iterator[str]:
+    if name not in HOOKS:
+        if not options.get("optionalhook"):
+            yield f"expected one of the hooks {', '.join(HOOKS)}, got {name!r}{nearest(name, HOOKS)}"
+        return
+    if options.get("wrapper") or options.get("hookwrapper"):
+        yield f"{name}: expected a plain hook, got a wrapper around other plugins"
+    allowed = list(inspect.signature(getattr(hookspecs, name)).parameters)
+    parameters = inspect.signature(function).parameters.values()
+    for parameter in parameters:
+        if parameter.kind is not parameter.POSITIONAL_OR_KEYWORD or parameter.name not in allowed:
+            yield f"{name}: expected the arguments ({', '.join(allowed)}), got {parameter}"
+        elif parameter.default is not parameter.empty:
+            # Before 1.7 pluggy passed no argument to a parameter with a default.
+            yield f"{name}: expected arguments without defaults, got {parameter}"
+
+
+def _unmarked(name: str, function: Any) -> str:
+    other = [key for key in vars(function) if key.endswith("_impl")] if _has_dict(function) else []
+    got = f"one marked for the project {other[0][:-5]!r}" if other else "no mark"
+    return f"{name}: expected the mark @tensorplug.backends.hookimpl, got {got}"
+
+
+def _has_dict(function: Any) -> bool:
+    return hasattr(function, "__dict__")
+
+
+def kind(value: Any) -> str:
+    """What a plugin handed over, in few words."""
+    if inspect.ismodule(value):
+        return f"the module {value.__name__!r}"
+    return f"{type(value).__name__} {value!r}"[:120]

@@ -12,7 +12,7 @@ import inspect
 import os
 import re
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from . import hookspecs
-from .contract import nearest
+from .contract import hook_faults, kind, nearest
 from .errors import DeviceError, OpTypeError, PluginError
 from .hookspecs import API_VERSION, OLDEST_API_VERSION, PROJECT, BackendSpec
 
@@ -34,8 +34,6 @@ DISABLE = "TENSORPLUG_DISABLE_PLUGINS"
 
 PREFER = "TENSORPLUG_PREFER"
 """Which plugin wins a device type: ``acme=acme-plugin,other=another-plugin``."""
-
-HOOKS = ("tensorplug_backends", "tensorplug_kernels", "tensorplug_ops")
 
 
 @dataclass(frozen=True, order=True)
@@ -197,7 +195,7 @@ class Plugins:
 
     # --- the steps ----------------------------------------------------------------------------
     def _register(self, plugin: Any, source: Source) -> None:
-        problems = list(_hook_faults(plugin))
+        problems = list(hook_faults(plugin))
         if problems:
             raise _Refused("hooks", "; ".join(problems))
         if self.manager.is_registered(plugin):
@@ -205,6 +203,8 @@ class Plugins:
             raise _Refused("hooks", f"expected a plugin of its own, got the one of {twin!r} again")
         self.manager.register(plugin, source.key)
         self.sources[source.key] = source
+        if not self.manager.get_hookcallers(plugin):
+            raise _Refused("hooks", f"expected hooks that pluggy can see, got {kind(plugin)}")
 
     def call(self, source: Source, hook: str, **arguments: Any) -> Any:
         """Call one plugin's hook; None when it does not implement it."""
@@ -221,8 +221,8 @@ class Plugins:
         if specs is None:
             return []
         if not isinstance(specs, (list, tuple)):
-            raise _Refused("describe", f"expected a list of BackendSpec, got {_kind(specs)}")
-        strange = [_kind(spec) for spec in specs if not isinstance(spec, BackendSpec)]
+            raise _Refused("describe", f"expected a list of BackendSpec, got {kind(specs)}")
+        strange = [kind(spec) for spec in specs if not isinstance(spec, BackendSpec)]
         if strange:
             raise _Refused("describe", f"expected a list of BackendSpec, got {strange} in it")
         types = [type for spec in specs for type in spec.types]
@@ -238,7 +238,7 @@ class Plugins:
         if ops is None:
             return
         if not isinstance(ops, (list, tuple)):
-            raise _Refused("ops", f"expected a list of functions and modules, got {_kind(ops)}")
+            raise _Refused("ops", f"expected a list of functions and modules, got {kind(ops)}")
         for declare in ops:
             if isinstance(declare, str):
                 import_module(declare)
@@ -268,65 +268,6 @@ def _check_version(spec: BackendSpec) -> None:
         f"for version {spec.api}; {advice}",
         spec.types,
     )
-
-
-def _hook_faults(plugin: Any) -> Iterator[str]:
-    """What is wrong with a plugin's hooks; pluggy itself lets most of this pass."""
-    if inspect.isclass(plugin) or inspect.isroutine(plugin):
-        kind = "class" if inspect.isclass(plugin) else "function"
-        yield f"expected a module or an instance with hooks, got the {kind} {plugin.__qualname__}"
-        return
-    found = False
-    for name in dir(plugin):
-        function = getattr(plugin, name, None)
-        if not inspect.isroutine(function):
-            continue
-        options = getattr(function, f"{PROJECT}_impl", None)
-        if isinstance(options, dict):
-            found = True
-            yield from _implementation_faults(options.get("specname") or name, function, options)
-        elif name.startswith(f"{PROJECT}_"):
-            found = True
-            yield _unmarked(name, function)
-    if not found:
-        yield (
-            f"expected at least one hook ({', '.join(HOOKS)}) marked with "
-            f"@tensorplug.backends.hookimpl, got none in {_kind(plugin)}"
-        )
-
-
-def _implementation_faults(name: str, function: Any, options: dict[str, Any]) -> Iterator[str]:
-    if name not in HOOKS:
-        if not options.get("optionalhook"):
-            yield f"expected one of the hooks {', '.join(HOOKS)}, got {name!r}{nearest(name, HOOKS)}"
-        return
-    if options.get("wrapper") or options.get("hookwrapper"):
-        yield f"{name}: expected a plain hook, got a wrapper around other plugins"
-    allowed = list(inspect.signature(getattr(hookspecs, name)).parameters)
-    parameters = inspect.signature(function).parameters.values()
-    for parameter in parameters:
-        if parameter.kind is not parameter.POSITIONAL_OR_KEYWORD or parameter.name not in allowed:
-            yield f"{name}: expected the arguments ({', '.join(allowed)}), got {parameter}"
-        elif parameter.default is not parameter.empty:
-            # Before 1.7 pluggy passed no argument to a parameter with a default.
-            yield f"{name}: expected arguments without defaults, got {parameter}"
-
-
-def _unmarked(name: str, function: Any) -> str:
-    other = [key for key in vars(function) if key.endswith("_impl")] if _has_dict(function) else []
-    got = f"one marked for the project {other[0][:-5]!r}" if other else "no mark"
-    return f"{name}: expected the mark @tensorplug.backends.hookimpl, got {got}"
-
-
-def _has_dict(function: Any) -> bool:
-    return hasattr(function, "__dict__")
-
-
-def _kind(value: Any) -> str:
-    """What a plugin handed over, in few words."""
-    if inspect.ismodule(value):
-        return f"the module {value.__name__!r}"
-    return f"{type(value).__name__} {value!r}"[:120]
 
 
 def say(error: BaseException) -> str:

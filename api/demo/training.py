@@ -16,6 +16,9 @@ from .models import MODELS
 
 __all__ = ["Run", "predict", "train"]
 
+LEARNING_RATE = 5e-3
+"""Of the first epoch; it falls in a straight line towards zero."""
+
 
 @dataclass
 class Run:
@@ -59,11 +62,12 @@ def train(
     """
     tp.manual_seed(seed)
     run = Run(device, MODELS[name]().to(device))
-    optimizer = optim.Adam(run.model.parameters(), lr=3e-3)
+    optimizer = optim.Adam(run.model.parameters(), lr=LEARNING_RATE)
     loader = DataLoader(data[0], batch_size=64, shuffle=True)
     test = next(iter(DataLoader(data[1], batch_size=len(data[1]))))  # type: ignore[arg-type]  # sized
     try:
-        for _ in range(epochs):
+        for epoch in range(epochs):
+            optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - epoch / epochs)
             _epoch(run, loader, optimizer)
             guess = predict(run.model, test[0], device).argmax(1)
             run.accuracies.append((guess == test[1]).float().mean().item())

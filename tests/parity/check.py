@@ -5,6 +5,8 @@ Gradients are in ``gradients``; names outside the operator database are in ``own
 
 from __future__ import annotations
 
+import functools
+import operator
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ import torch
 
 from . import database as db
 from .calls import Call, answer, compare_call, raised
-from .convert import Converter
+from .convert import Converter, rebind
 from .differences import Finding, excuse
 from .gradients import gradient_findings
 from .own_programs import OWN, own_findings
@@ -108,11 +110,21 @@ def _variants(entry: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
     yield from ((kind, function) for kind, function in found.items() if function is not None)
 
 
+def _counterpart(entry: Any, subject: Subject, function: Any) -> Any:
+    """The subject's spelling of one of the entry's variants; None where it has none."""
+    if isinstance(function, functools.partial):
+        own = db.subject_call(entry, subject)
+        return functools.partial(own, *function.args, **function.keywords)
+    if function.__name__ == "<lambda>":
+        return rebind(function, subject)
+    is_operator = function.__module__ == operator.add.__module__
+    return function if is_operator else subject.method(function.__name__)
+
+
 def _variant_findings(entry: Any, subject: Subject, limits: Limits) -> Iterator[Finding | None]:
     for kind, function in _variants(entry):
         check = kind.split(" ")[0]
-        in_place = check == "in-place"
-        mine = function if kind.endswith("operator") else subject.method(function.__name__)
+        mine = _counterpart(entry, subject, function)
         if mine is None:
             code = f"tp.Tensor.{function.__name__}"
             full = db.full_name(entry)
@@ -122,9 +134,8 @@ def _variant_findings(entry: Any, subject: Subject, limits: Limits) -> Iterator[
             for sample in db.samples(entry, dtype, False, limits.variant):
                 if _takes(kind, sample):
                     call = Call(entry, str(dtype).removeprefix("torch."), sample)
-                    yield compare_call(
-                        call, check, function, mine, subject, clone=check == "in-place"
-                    )
+                    in_place = check == "in-place"
+                    yield compare_call(call, check, function, mine, subject, clone=in_place)
 
 
 def _takes(kind: str, sample: Any) -> bool:
@@ -147,7 +158,8 @@ def _error_finding(
     if refused is None or unconvertible is not None:
         return False, None
     _, error = answer(lambda: function(mine[0], *mine[1], **mine[2]))
-    if isinstance(error, ACCEPTED_ERRORS):
+    family = ACCEPTED_ERRORS if isinstance(refused, ACCEPTED_ERRORS) else Exception
+    if isinstance(error, family):
         return True, None
     got = "no error" if error is None else raised(error)
     return True, call.finding("error", raised(refused), got)

@@ -51,6 +51,7 @@ class Converter:
         self.subject = subject
         self._tensors: dict[int, Any] = {}
         self._bases: dict[tuple[int, torch.dtype], Any] = {}
+        self._alive: list[torch.Tensor] = []  # an address names a storage while that lives
 
     def __call__(self, value: Any) -> Any:
         """Convert ``value``, looking into tuples, lists, dicts, slices and functions."""
@@ -90,6 +91,7 @@ class Converter:
 
     def _tensor(self, source: torch.Tensor) -> Any:
         plain = source.detach().resolve_conj().resolve_neg()
+        self._alive.append(plain)
         array = torch_numpy(plain)
         if plain.is_contiguous() and plain.untyped_storage().nbytes() == array.nbytes:
             made = self._base(plain, array.reshape(-1)).reshape(tuple(plain.shape))
