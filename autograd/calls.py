@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import slow
 from .errors import recover
 from .modes import GRAD_MODE
-from .node import record
+from .node import record_one, record_two
 from .tensor import MAYBE, Tensor, _new
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def unary(row: Row) -> Callable[..., Any]:
         result._node = result._version = result._view = result._grad = result._extra = None
         result._track = False
         if input._track and dtype.is_inexact and grad_mode():
-            record(row_, result, (input,), ())
+            record_one(row_, result, input, ())
         return result
 
     return call
@@ -95,7 +95,7 @@ def binary(row: Row) -> Callable[..., Any]:
         result._node = result._version = result._view = result._grad = result._extra = None
         result._track = False
         if (input._track or other._track) and dtype.is_inexact and grad_mode():
-            record(row_, result, (input, other), ())
+            record_two(row_, result, input, other)
         return result
 
     return call
@@ -123,7 +123,7 @@ def reduce(row: Row) -> Callable[..., Any]:
         result._node = result._version = result._view = result._grad = result._extra = None
         result._track = False
         if input._track and dtype.is_inexact and grad_mode():
-            record(row_, result, (input,), (dims, keepdim))
+            record_one(row_, result, input, (dims, keepdim))
         return result
 
     return call
@@ -154,11 +154,11 @@ def view(row: Row) -> Callable[..., Any]:
         if grad_mode():
             result._track = MAYBE
             if input._track and input._dtype.is_inexact:
-                record(row_, result, (input,), (attribute,))
+                record_one(row_, result, input, (attribute,))
         return result
 
     def record_view(parent: Tensor, result: Tensor, attrs: tuple[Any, ...]) -> None:
-        record(row_, result, (parent,), attrs)
+        record_one(row_, result, parent, attrs)
 
     row.record_view = record_view
     return call

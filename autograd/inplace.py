@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..backends.dtypes import category
 from ..backends.errors import OpError, OpTypeError
 from .modes import GRAD_MODE
-from .node import Node, Plan
+from .node import Node
 from .tensor import Tensor, _new, edge, make, root
 
 if TYPE_CHECKING:
@@ -139,10 +139,9 @@ def rebase(self: Tensor, history: Any) -> None:
     node: Any = _new(CopySlices)
     node.parents = (source, history)
     node.attrs = _chain(self)
-    node.saved = node.versions = ()
+    node.saved = ()
     node.meta = (base._h.shape, base._dtype, self._h.shape, self._dtype)
-    node.device, node.outputs, node.hooks = base._device, ((base._h.shape, base._dtype),), None
-    node.plan = NO_SAVES
+    node.device, node.hooks = base._device, None
     base._node, base._track = node, True
 
 
@@ -154,20 +153,10 @@ def _chain(view: Tensor) -> tuple[tuple[Row, tuple[Any, ...]], ...]:
     return tuple(reversed(steps))
 
 
-class _NoPlan(Plan):
-    __slots__ = ()
-
-    def __init__(self) -> None:
-        self.needs, self.missing, self.rules, self.saves = (), [], (), ()
-
-
-NO_SAVES = _NoPlan()
-
-
 class CopySlices(Node):
-    """The history of a base after a write through one of its views."""
+    """The history of a base after a write through one of its views; ``attrs``: how to look."""
 
-    __slots__ = ()
+    __slots__ = ("attrs",)
 
     def apply(self, F: Any, grads: Any, tensors: bool) -> Any:
         """The gradient without the written region for the old base; that region for the rest."""

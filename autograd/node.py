@@ -11,9 +11,10 @@ from .rules import fit
 from .tensor import Edge, Tensor, _new, edge, extra, make, touch
 
 if TYPE_CHECKING:
+    from ..backends.device import Device
     from .registry import Row
 
-__all__ = ["AccumulateGrad", "Hooks", "Node", "Plan", "RemovableHandle", "record"]
+__all__ = ["AccumulateGrad", "Hooks", "Node", "Plan", "RemovableHandle", "record", "record_one", "record_two"]
 
 
 class Plan:
@@ -21,9 +22,10 @@ class Plan:
 
     ``saves`` lists input positions, or ``-1 - k`` for output ``k``. A rule's values are fetched
     by position from ``(*saved, *attrs, *meta)``, where meta holds each input's shape and dtype.
+    ``node_type`` is the row's node class for this plan.
     """
 
-    __slots__ = ("missing", "needs", "rules", "saves")
+    __slots__ = ("missing", "needs", "node_type", "rules", "saves")
 
     def __init__(self, row: Row, mask: int) -> None:
         names = tuple(name.lstrip("*") for name in row.inputs)
@@ -50,6 +52,10 @@ class Plan:
             places[f"{name}_shape"], places[f"{name}_dtype"] = at, at + 1
             at += 2
         places["needs"] = -1
+        slots = ("attrs",) * bool(row.attrs) + ("outputs",) * (len(row.outputs) > 1)
+        base = row.node_type
+        body = {"__slots__": slots, "plan": self, "__module__": base.__module__}
+        self.node_type = type(base.__name__, (base,), body)
         self.rules = tuple(
             (
                 tuple(names.index(name) for name in key),
@@ -114,16 +120,21 @@ class Node:
     """One recorded operation: parents, saved values, and the way back.
 
     ``parents`` holds, per input, a Node, an Edge (an output of a node with several), a leaf
-    tensor or None. ``meta`` is ``(shape, dtype)`` of every input, flat.
+    tensor or None. ``meta`` is ``(shape, dtype)`` of every input, flat; ``saved`` is ``(value,
+    version list, version)`` of every saved value, flat, or None once freed. What is the same for
+    all nodes of a kind sits in the class, because a node is made for every recorded op.
     """
 
-    __slots__ = (
-        "__weakref__", "attrs", "device", "hooks", "meta", "outputs", "parents", "plan", "saved",
-        "versions",
-    )  # fmt: skip
+    __slots__ = ("__weakref__", "device", "hooks", "meta", "parents", "saved")
 
     row: ClassVar[Any] = None
+    plan: ClassVar[Any] = None
+    attrs: Any = ()
+    outputs: Any = None  # (shape, dtype) per output, where there are several
+    device: Device
     parents: tuple[Any, ...]
+    meta: tuple[Any, ...]
+    saved: Any
     hooks: Hooks | None
 
     def apply(self, F: Any, grads: Any, tensors: bool) -> Any:
@@ -155,27 +166,34 @@ class Node:
         return result
 
     def _unpack(self, tensors: bool) -> list[Any]:
-        saved = self.saved
-        if saved is None:
-            raise OpError(_FREED, op=self.row.name)
-        for version in self.versions:
-            if version is not None and version[0][0] != version[1]:
-                raise OpError(_changed(self, version), op=self.row.name)
-        values = []
-        for code, value in zip(self.plan.saves, saved, strict=True):
-            if code >= 0:
-                values.append(value._h if not tensors and type(value) is Tensor else value)
-            elif tensors:
-                values.append(self._output(-1 - code, value))
+        self.check_saved()
+        saved, values = self.saved, []
+        for at, code in enumerate(self.plan.saves):
+            value = saved[3 * at]
+            if code < 0:
+                values.append(self._output(-1 - code, value) if tensors else value)
             else:
-                values.append(value[0])
+                values.append(value._h if not tensors and type(value) is Tensor else value)
         return values
 
-    def _output(self, index: int, saved: tuple[Any, Any]) -> Tensor:
+    def check_saved(self) -> None:
+        """Refuse saved values that were freed or overwritten.
+
+        Raises:
+            RuntimeError: naming the op and, for a write, both versions.
+        """
+        saved = self.saved
+        if saved is None:
+            raise OpError(_FREED, op=self.name())
+        for at in range(1, len(saved), 3):
+            if saved[at] is not None and saved[at][0] != saved[at + 1]:
+                raise OpError(_changed(self, saved[at + 1], saved[at][0]), op=self.name())
+
+    def _output(self, index: int, handle: Any) -> Tensor:
         """The output tensor again, which must not be kept itself: that would be a cycle."""
-        out = make(saved[0], saved[1], self.device)
-        if saved[1].is_inexact:
-            out._node = self if len(self.outputs) == 1 else Edge(self, index)
+        out = make(handle, self.device.F.dtype_of(handle), self.device)
+        if out._dtype.is_inexact:
+            out._node = self if self.outputs is None else Edge(self, index)
             out._track = True
         return out
 
@@ -256,11 +274,11 @@ class AccumulateGrad:
         return f"<AccumulateGrad object at {id(self.variable):#x}>"
 
 
-def _changed(node: Node, version: tuple[list[int], int]) -> str:
+def _changed(node: Node, then: int, now: int) -> str:
     return (
-        f"{node.row.name}: one of the variables needed for gradient computation has been "
-        f"modified by an inplace operation: {node.name()} saved it at version {version[1]}, "
-        f"now it is at version {version[0][0]}; clone() it before the write, or write out of place"
+        f"{node.name()}: one of the variables needed for gradient computation has been modified "
+        f"by an inplace operation: it was saved at version {then} and is at version {now} now; "
+        "clone() it before the write, or write out of place"
     )
 
 
@@ -269,59 +287,132 @@ def record(row: Row, outs: Any, inputs: tuple[Any, ...], attrs: tuple[Any, ...])
 
     ``outs`` is the output tensor, or the tuple of them. Called in grad mode only.
     """
-    mask, bit = 0, 1
-    parents = []
-    for x in inputs:
+    parents, mask = [], 0
+    for position, x in enumerate(inputs):
         parent = None
         if type(x) is Tensor:
-            parent = x._node if x._view is None else edge(x)
-            if parent is None and x._track is True:
-                parent = x
+            parent = edge(x)
             if parent is not None:
-                mask |= bit
+                mask |= 1 << position
         parents.append(parent)
-        bit += bit
     if not mask:
         return
-    node = _new(row.node_type)
-    node.parents = tuple(parents)
-    plan = node.plan = row.plans.get(mask) or row.plan(mask)
-    node.attrs = attrs
+    plan = row.plans.get(mask) or row.plan(mask)
+    node = _new(plan.node_type)
+    node.parents, node.hooks = tuple(parents), None
+    if attrs:
+        node.attrs = attrs
     meta: list[Any] = []
     for x in inputs:
         meta += (x._h.shape, x._dtype) if type(x) is Tensor else (None, None)
     node.meta = tuple(meta)
-    single = type(outs) is Tensor
-    saved, versions = [], []
-    for code in plan.saves:
-        if code >= 0:
-            value: Any = inputs[code]
-            holder = value
-        else:
-            holder = outs if single else outs[-1 - code]
-            value = (holder._h, holder._dtype)
-        saved.append(value)
-        if type(holder) is Tensor:
-            version = holder._version or touch(holder)
-            versions.append((version, version[0]))
-        else:
-            versions.append(None)  # type: ignore[arg-type]  # a Python number has no version
-    node.saved, node.versions = tuple(saved), tuple(versions)
-    node.hooks = None
-    if single:
+    results = (outs,) if type(outs) is Tensor else outs
+    node.saved = tuple(
+        part
+        for code in plan.saves
+        for part in (keep(inputs[code]) if code >= 0 else keep_output(results[-1 - code]))
+    )
+    hang(node, outs)
+
+
+def keep(value: Any) -> tuple[Any, Any, int]:
+    """An input as a node saves it, with the version of its storage; numbers have none."""
+    if type(value) is not Tensor:
+        return value, None, 0
+    version = touch(value)
+    return value, version, version[0]
+
+
+def keep_output(value: Tensor) -> tuple[Any, Any, int]:
+    """An output as its node saves it: without the tensor, which points to the node."""
+    version = touch(value)
+    return value._h, version, version[0]
+
+
+def hang(node: Any, outs: Any) -> None:
+    """Make tensors the outputs of a node; of several, integer ones stay without gradient."""
+    if type(outs) is Tensor:
         node.device = outs._device
-        node.outputs = ((outs._h.shape, outs._dtype),)
         outs._node, outs._track = node, True
     else:
-        hang(node, outs)
+        node.device = next(out._device for out in outs if out is not None)
+        node.outputs = tuple(None if o is None else (o._h.shape, o._dtype) for o in outs)
+        for index, out in enumerate(outs):
+            if out is not None and out._dtype.is_inexact:
+                out._node, out._track = Edge(node, index), True
     if ANOMALY[0]:
-        hooks_of(node).trace = traceback.format_stack()[:-2]
+        trace_node(node)
 
 
-def hang(node: Any, outs: tuple[Any, ...]) -> None:
-    """Make several tensors the outputs of one node; integer ones stay without gradient."""
-    node.device = next(out._device for out in outs if out is not None)
-    node.outputs = tuple((out._h.shape, out._dtype) if out is not None else None for out in outs)
-    for index, out in enumerate(outs):
-        if out is not None and out._dtype.is_inexact:
-            out._node, out._track = Edge(node, index), True
+def trace_node(node: Node) -> None:
+    """In anomaly mode: remember where the op was called."""
+    hooks_of(node).trace = traceback.format_stack()[:-3]
+
+
+# --- the hot cases of :func:`record`, unrolled ---------------------------------------------------
+
+
+def record_one(row: Row, out: Tensor, x: Tensor, attrs: tuple[Any, ...]) -> None:
+    """:func:`record` for one input and one output."""
+    parent = x._node if x._view is None else edge(x)
+    if parent is None:
+        if x._track is not True:
+            return
+        parent = x
+    try:
+        plan = row.plans[1]
+    except KeyError:
+        plan = row.plan(1)
+    node = _new(plan.node_type)
+    node.parents = (parent,)
+    node.meta = (x._h.shape, x._dtype)
+    node.hooks = None
+    node.device = out._device
+    if attrs:
+        node.attrs = attrs
+    saved: tuple[Any, ...] = ()
+    for code in plan.saves:
+        holder = out if code < 0 else x
+        version = holder._version
+        if version is None:
+            version = holder._version = [0]
+        saved += (out._h if code < 0 else x, version, version[0])
+    node.saved = saved
+    out._node = node
+    out._track = True
+    if ANOMALY[0]:
+        trace_node(node)
+
+
+def record_two(row: Row, out: Tensor, x: Tensor, y: Tensor) -> None:
+    """:func:`record` for two input tensors and one output."""
+    one = x._node if x._view is None else edge(x)
+    if one is None and x._track is True:
+        one = x
+    two = y._node if y._view is None else edge(y)
+    if two is None and y._track is True:
+        two = y
+    mask = (1 if one is not None else 0) + (2 if two is not None else 0)
+    if not mask:
+        return
+    try:
+        plan = row.plans[mask]
+    except KeyError:
+        plan = row.plan(mask)
+    node = _new(plan.node_type)
+    node.parents = (one, two)
+    node.meta = (x._h.shape, x._dtype, y._h.shape, y._dtype)
+    node.hooks = None
+    node.device = out._device
+    saved: tuple[Any, ...] = ()
+    for code in plan.saves:
+        holder = out if code < 0 else y if code else x
+        version = holder._version
+        if version is None:
+            version = holder._version = [0]
+        saved += (out._h if code < 0 else holder, version, version[0])
+    node.saved = saved
+    out._node = node
+    out._track = True
+    if ANOMALY[0]:
+        trace_node(node)

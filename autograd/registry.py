@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .list_node import ListNode
 from .node import Node, Plan
 
 __all__ = ["FUNCTIONS", "ROWS", "Public", "Row", "function", "op"]
@@ -47,9 +48,8 @@ class Row:
         self.where: str = fields["where"]
         self.rules = _check_rules(self, fields["grad"])
         self.plans: dict[int, Plan] = {}
-        self.node_type = type(
-            f"{fields['node']}Backward0", (Node,), {"__slots__": (), "row": self}
-        )
+        base = ListNode if self.variadic else Node
+        self.node_type = type(f"{fields['node']}Backward0", (base,), {"__slots__": (), "row": self})
         self.call: Callable[..., Any]
         self.record_view: Any = None
 

@@ -10,8 +10,7 @@ from ..backends.dtypes import DType, category
 from . import errors
 from .inplace import write_out
 from .modes import GRAD_MODE
-from .node import Node, Plan, hang, record
-from .rules import fit
+from .node import Plan, hang, keep, keep_output, record
 from .tensor import Tensor, default_dtype_of, edge, make
 
 if TYPE_CHECKING:
@@ -212,37 +211,6 @@ def tracked(values: tuple[Any, ...]) -> bool:
     return False
 
 
-class ListNode(Node):
-    """A node whose one input is a list: its rule gives a list of gradients."""
-
-    __slots__ = ("count",)
-
-    def apply(self, F: Any, grads: Any, tensors: bool) -> Any:
-        """As :meth:`Node.apply`; the rule sees the shapes and types of all inputs as tuples."""
-        shapes, kinds = self.meta
-        _, rule, places = self.plan.rules[0]
-        unpacked = self._unpack_list(tensors)
-        needs = tuple(parent is not None for parent in self.parents)
-        values = (*unpacked, *self.attrs, shapes, kinds, needs)
-        found = rule(F, grads, *[values[place] for place in places])
-        return [
-            None if grad is None or parent is None else fit(F, grad, shape, kind)
-            for grad, parent, shape, kind in zip(found, self.parents, shapes, kinds, strict=True)
-        ]
-
-    def _unpack_list(self, tensors: bool) -> list[Any]:
-        if self.saved is None or any(v[0] != n for v, n in self.versions):
-            return self._unpack(tensors)  # raises the right error
-        values: list[Any] = []
-        rest = self.saved
-        if any(code >= 0 for code in self.plan.saves):
-            items, rest = rest[: self.count], rest[self.count :]
-            values.append(list(items) if tensors else [x._h for x in items])
-        for code, value in zip([c for c in self.plan.saves if c < 0], rest, strict=True):
-            values.append(self._output(-1 - code, value) if tensors else value[0])
-        return values
-
-
 def record_generic(row: Row, outs: Any, inputs: tuple[Any, ...], attrs: tuple[Any, ...]) -> None:
     """Record a row with any signature; outputs of whole-number types stay unrecorded."""
     results = (outs,) if type(outs) is Tensor else outs
@@ -258,31 +226,17 @@ def _record_list(row: Row, outs: Any, items: list[Tensor], attrs: tuple[Any, ...
     parents = tuple(edge(x) for x in items)
     if not any(parent is not None for parent in parents):
         return
-    kind = LIST_NODES.get(row.name)
-    if kind is None:
-        name = row.node_type.__name__
-        kind = LIST_NODES[row.name] = type(name, (ListNode,), {"__slots__": (), "row": row})
-    node = object.__new__(kind)
-    node.parents, node.attrs, node.hooks = parents, attrs, None
-    node.plan = row.plans.get(1) or row.plans.setdefault(1, Plan(row, 1))
+    plan = row.plans.get(1) or row.plans.setdefault(1, Plan(row, 1))
+    node: Any = object.__new__(plan.node_type)
+    node.parents, node.hooks = parents, None
+    if attrs:
+        node.attrs = attrs
     node.meta = (tuple(x._h.shape for x in items), tuple(x._dtype for x in items))
     node.count = len(items)
-    holders = list(items) if any(code >= 0 for code in node.plan.saves) else []
+    holders = list(items) if any(code >= 0 for code in plan.saves) else []
     results = (outs,) if type(outs) is Tensor else outs
-    kept = [results[-1 - code] for code in node.plan.saves if code < 0]
-    node.saved = (*holders, *((out._h, out._dtype) for out in kept))
-    node.versions = tuple((v, v[0]) for v in map(_touch, (*holders, *kept)))
-    if type(outs) is Tensor:
-        node.device, node.outputs = outs._device, ((outs._h.shape, outs._dtype),)
-        outs._node, outs._track = node, True
-    else:
-        hang(node, outs)
-
-
-LIST_NODES: dict[str, type] = {}
-
-
-def _touch(x: Tensor) -> list[int]:
-    if x._version is None:
-        x._version = [0]
-    return x._version
+    kept = [results[-1 - code] for code in plan.saves if code < 0]
+    node.saved = tuple(
+        part for parts in (*map(keep, holders), *map(keep_output, kept)) for part in parts
+    )
+    hang(node, outs)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..backends.device import Device
-from .inplace import NO_SAVES
 from .modes import GRAD_MODE
 from .node import Node
 from .tensor import Tensor, _new, edge, make
@@ -16,7 +15,7 @@ __all__ = ["transfer"]
 class ToCopyBackward0(Node):
     """The history of a transfer; ``attrs`` holds the device that the tensor came from."""
 
-    __slots__ = ()
+    __slots__ = ("attrs",)
 
     def apply(self, F: Any, grads: Any, tensors: bool) -> Any:
         """The gradient, moved back."""
@@ -41,8 +40,7 @@ def transfer(x: Tensor, device: Device) -> Tensor:
     if parent is not None:
         node: Any = _new(ToCopyBackward0)
         node.parents, node.attrs, node.hooks = (parent,), (x._device,), None
-        node.saved = node.versions = node.meta = ()
-        node.plan = NO_SAVES
-        node.device, node.outputs = device, ((out._h.shape, out._dtype),)
+        node.saved = node.meta = ()
+        node.device = device
         out._node, out._track = node, True
     return out

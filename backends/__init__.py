@@ -10,6 +10,7 @@ Example:
             return [BackendSpec("acme", "acme_plugin.backend:AcmeBackend", requires="acme")]
 """
 
+from .array_api import ArrayAPIBackend
 from .base import Backend, Handle, Kernel, Layout, StorageInfo
 from .device import Device, for_array, get_default_device, set_default_device
 from .dtypes import DType
@@ -30,6 +31,7 @@ from .strided import StridedBackend
 
 __all__ = [
     "API_VERSION",
+    "ArrayAPIBackend",
     "Backend",
     "BackendSpec",
     "DType",

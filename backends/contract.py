@@ -147,8 +147,8 @@ def _device_faults(devices: Any) -> list[str]:
 def hook_faults(plugin: Any) -> Iterator[str]:
     """What is wrong with a plugin's hooks; pluggy itself lets most of this pass."""
     if inspect.isclass(plugin) or inspect.isroutine(plugin):
-        kind = "class" if inspect.isclass(plugin) else "function"
-        yield f"expected a module or an instance with hooks, got the {kind} {plugin.__qualname__}"
+        what = "class" if inspect.isclass(plugin) else "function"
+        yield f"expected a module or an instance with hooks, got the {what} {plugin.__qualname__}"
         return
     found = False
     for name in dir(plugin):
@@ -172,7 +172,8 @@ def hook_faults(plugin: Any) -> Iterator[str]:
 def _implementation_faults(name: str, function: Any, options: dict[str, Any]) -> Iterator[str]:
     if name not in HOOKS:
         if not options.get("optionalhook"):
-            yield f"expected one of the hooks {', '.join(HOOKS)}, got {name!r}{nearest(name, HOOKS)}"
+            hint = nearest(name, HOOKS)
+            yield f"expected one of the hooks {', '.join(HOOKS)}, got {name!r}{hint}"
         return
     if options.get("wrapper") or options.get("hookwrapper"):
         yield f"{name}: expected a plain hook, got a wrapper around other plugins"

@@ -72,13 +72,13 @@ class Device:
             return type
         if not isinstance(type, str):
             raise _wrong_type("text such as 'cpu' or 'cuda:0', or a device", type)
+        if index is not None:
+            return _intern(type, index)
         interned = current().interned
-        key = type if index is None else (type, index)
         try:
-            return interned[key]  # type: ignore[no-any-return]
-        except (KeyError, TypeError):
-            device = _intern(type, index)
-            interned[key] = device
+            return interned[type]  # type: ignore[no-any-return]
+        except KeyError:
+            device = interned[type] = _intern(type, None)
             return device
 
     def __getattr__(self, name: str) -> Any:

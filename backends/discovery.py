@@ -47,7 +47,7 @@ class Source:
     def __str__(self) -> str:
         if not self.distribution:
             return f"plugin {self.name!r} registered in this process"
-        return f"plugin {self.name!r} of {self.distribution} {self.version}"
+        return f"plugin {self.name!r} of {self.distribution} {self.version}".rstrip()
 
     @property
     def key(self) -> str:
@@ -158,7 +158,8 @@ class Plugins:
         self, source: Source, load: Callable[[], Any], preferred: bool = False
     ) -> PluginFailure | None:
         """Admit one plugin, or say why not; then nothing of it stays behind."""
-        phase, types = "import", ()
+        phase = "import"
+        types: tuple[str, ...] = ()
         try:
             plugin = load()
             phase = "hooks"
@@ -283,13 +284,10 @@ def _normal(name: str) -> str:
 def _source(point: EntryPoint) -> Source:
     """The origin of an entry point; damaged metadata may lack the name or the version."""
     if point.dist is None:
-        return Source("an unknown distribution", point.name, "of unknown version")
-    metadata = point.dist.metadata
-    return Source(
-        metadata.get("Name") or "an unknown distribution",
-        point.name,
-        metadata.get("Version") or "of unknown version",
-    )
+        return Source("an unknown distribution", point.name)
+    facts = point.dist.metadata.json
+    name = facts.get("name", "an unknown distribution")
+    return Source(str(name), point.name, str(facts.get("version", "")))
 
 
 def _preferences(text: str) -> dict[str, str]:

@@ -170,6 +170,9 @@ def tensorplug_ops() -> list[Callable[[], None] | str]:
 
 @_specify
 def tensorplug_kernels(backend: str) -> Mapping[str, Kernel]:
-    """More kernels, by op name, for the backend of this name (``Backend.name``); they go before
-    the backend's own. Called when the backend is loaded."""
+    """More kernels by op name, for the backend of this name (``Backend.name``).
+
+    They go before the backend's own, and take and give library arrays like them. Called when the
+    backend is loaded.
+    """
     return {}

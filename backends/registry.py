@@ -11,15 +11,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from . import contract
 from .base import Backend, Kernel
 from .discovery import PREFER, Claim, PluginFailure, Plugins, in_process_source, say
-from .errors import DeviceError, PluginError
+from .errors import DeviceError
 from .hookspecs import PROJECT
+from .loading import Unusable, load_backend
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -46,7 +46,8 @@ EXTRAS = {
 """What to do for a well-known device type that no installed plugin provides."""
 
 
-class Loaded(NamedTuple):
+@dataclass(frozen=True)
+class Loaded:
     """One device type in use: its backend, how many devices it has, and its kernels."""
 
     backend: Backend
@@ -54,15 +55,6 @@ class Loaded(NamedTuple):
     count: int
     kernels: dict[str, Kernel]
     """Those of other plugins and of the backend itself, in this order of precedence."""
-
-
-class _Unusable(Exception):
-    """Why a claimed device type cannot be loaded."""
-
-    def __init__(self, phase: str, problem: str, cause: BaseException | None = None) -> None:
-        super().__init__(problem)
-        self.phase = phase
-        self.cause = cause
 
 
 class Registry:
@@ -100,7 +92,7 @@ class Registry:
             claim = self.choose(type, asked)
             try:
                 loaded = self._load(claim)
-            except _Unusable as error:
+            except Unusable as error:
                 failure = PluginFailure(claim.source, error.phase, str(error), error.cause)
                 raise failure.error(asked) from error.cause
             return self.loaded.setdefault(type, loaded)
@@ -134,8 +126,13 @@ class Registry:
             _notify()
 
     def choose(self, type: str, asked: str) -> Claim:
-        """The plugin that provides a type: preferred by argument, by environment, the shipped
-        one, the only one; otherwise it is an error."""
+        """The plugin that provides a type.
+
+        In this order: preferred by argument, by environment, the shipped one, the only one.
+
+        Raises:
+            DeviceError: no plugin provides it, or several do and nothing chooses.
+        """
         claims = self.plugins.claims.get(type, [])
         if not claims:
             raise self._unknown(type, asked)
@@ -173,45 +170,9 @@ class Registry:
             got=asked,
         )
 
-    # --- loading ------------------------------------------------------------------------------
     def _load(self, claim: Claim) -> Loaded:
-        missing = [name for name in claim.spec.requires if not _is_installed(name)]
-        if missing:
-            raise _Unusable("library", _missing_text(missing, claim.spec.install))
-        backend = self._construct(claim)
-        names = _kernel_names()
-        try:
-            faults = contract.faults(backend, names)
-        except Exception as error:
-            text = f"expected a backend that can be checked, got {say(error)}"
-            raise _Unusable("contract", text, error) from error
-        if faults:
-            raise _Unusable("contract", _listed(backend, faults))
-        count = len(backend.devices())
-        if not count:
-            raise _Unusable(
-                "hardware",
-                f"expected at least one device, but {type(backend).__qualname__} found none on "
-                "this machine",
-            )
+        backend, count = load_backend(claim.spec, _kernel_names())
         return Loaded(backend, claim, count, self._kernels(backend))
-
-    def _construct(self, claim: Claim) -> Backend:
-        path = claim.spec.backend
-        module, _, name = path.partition(":")
-        try:
-            found = getattr(import_module(module), name)
-        except (Exception, SystemExit) as error:
-            text = f"expected to import the backend {path}, got {say(error)}"
-            raise _Unusable("load", text, error) from error
-        if not isinstance(found, type):
-            raise _Unusable("load", f"expected {path} to be a class, got {type(found).__name__}")
-        try:
-            backend: Backend = found(**claim.spec.options)
-        except (Exception, SystemExit) as error:
-            text = f"expected {path} to be constructed, got {say(error)}"
-            raise _Unusable("load", text, error) from error
-        return backend
 
     def _kernels(self, backend: Backend) -> dict[str, Kernel]:
         """The backend's kernels with those of plugins; a plugin with bad ones is left out."""
@@ -285,6 +246,8 @@ class Registry:
         stale = [key for key, device in self.interned.items() if device.type in types]
         for key in stale:
             del self.interned[key]
+        if self.default is not None and self.default.type in types:
+            self.default = None
 
     def _refresh_kernels(self) -> None:
         """Give devices in use the kernels of a plugin that came, or went, after them."""
@@ -303,30 +266,6 @@ def _points() -> Iterable[EntryPoint]:
     from importlib.metadata import entry_points
 
     return entry_points(group=PROJECT)
-
-
-def _is_installed(name: str) -> bool:
-    top = name.partition(".")[0]
-    try:
-        return find_spec(top) is not None
-    except ValueError:  # imported by other means than the import system: it is there
-        return True
-
-
-def _missing_text(missing: list[str], install: str) -> str:
-    several = len(missing) > 1
-    text = (
-        f"expected the array {'libraries' if several else 'library'} {' and '.join(missing)}, "
-        f"but {'they are' if several else 'it is'} not installed"
-    )
-    return f"{text}; {install}" if install else text
-
-
-def _listed(backend: Any, faults: list[str]) -> str:
-    lines = [f"\n    {number}. {fault}" for number, fault in enumerate(faults, 1)]
-    counted = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
-    name = type(backend).__qualname__
-    return f"expected {name} to keep the backend contract, got {counted}:{''.join(lines)}"
 
 
 def _conflict(claims: list[Claim], wanted: str | None) -> PluginFailure:

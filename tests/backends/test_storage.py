@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+
 from tensorplug.backends import dtypes
 from tensorplug.backends.array_api import ArrayAPIBackend
 from tensorplug.backends.base import Layout
@@ -41,23 +43,22 @@ def layout_of(view: np.ndarray, root: np.ndarray) -> Layout:
     return Layout(view.shape, tuple(s // size for s in view.strides), start // size)
 
 
+def draw_item(data: st.DataObject, size: int) -> Any:
+    if size and data.draw(st.booleans()):
+        return data.draw(st.integers(-size, size - 1))
+    bound = st.none() | st.integers(-size - 1, size + 1)
+    step = st.none() | st.sampled_from([1, 2, 3, -1, -2])
+    return slice(data.draw(bound), data.draw(bound), data.draw(step))
+
+
 def draw_index(data: st.DataObject, shape: tuple[int, ...]) -> tuple[Any, ...]:
-    items: list[Any] = []
-    for size in shape:
-        kinds = ["slice", "none", "all"] + (["int"] if size else [])
-        kind = data.draw(st.sampled_from(kinds))
-        if kind == "int":
-            items.append(data.draw(st.integers(-size, size - 1)))
-        elif kind == "slice":
-            bound = st.none() | st.integers(-size - 1, size + 1)
-            step = st.none() | st.sampled_from([1, 2, 3, -1, -2])
-            items.append(slice(data.draw(bound), data.draw(bound), data.draw(step)))
-        else:
-            items.extend([None] if kind == "none" and len(items) < 5 else [slice(None)])
-    items = items[: data.draw(st.integers(0, len(items)))]
-    taken = sum(item is not None for item in items)
-    if taken <= len(shape) and data.draw(st.booleans()):
-        items.insert(data.draw(st.integers(0, len(items))), Ellipsis)
+    first = data.draw(st.integers(0, len(shape)))
+    last = data.draw(st.integers(first, len(shape)))
+    items = [draw_item(data, size) for size in shape[:first]]
+    if last < len(shape) or data.draw(st.booleans()):
+        items += [Ellipsis, *(draw_item(data, size) for size in shape[last:])]
+    if len(shape) < 4 and data.draw(st.booleans()):
+        items.insert(data.draw(st.integers(0, len(items))), None)
     return tuple(items)
 
 
@@ -86,6 +87,10 @@ class Views(RuleBasedStateMachine):
         pair = SimpleNamespace(handle=handle, array=array, root=root)
         self.live.append(pair)
         return pair
+
+    @initialize(target=pairs)
+    def start(self) -> SimpleNamespace:
+        return self.create([4, 3, 2])
 
     @rule(target=pairs, shape=st.lists(st.integers(0, 4), max_size=3))
     def create(self, shape: list[int]) -> SimpleNamespace:
@@ -204,13 +209,14 @@ class Views(RuleBasedStateMachine):
             assert size == 1 or stride == other
 
 
-SETTINGS = settings(
-    max_examples=40,
-    stateful_step_count=20,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+def limits(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        stateful_step_count=15,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
 
 
 class NumpyViews(Views):
@@ -223,9 +229,9 @@ class StrictViews(Views):
 
 
 TestNumpyViews = NumpyViews.TestCase
-TestNumpyViews.settings = SETTINGS
+TestNumpyViews.settings = limits(100)
 TestStrictViews = StrictViews.TestCase
-TestStrictViews.settings = SETTINGS
+TestStrictViews.settings = limits(30)
 
 
 @pytest.fixture(params=[OverNumpy, OverStrict])
@@ -258,10 +264,10 @@ def test_strided_views_without_a_gather(backend: ArrayAPIBackend) -> None:
     base = np.arange(24, dtype="float32")
     cases = [
         ((4,), (7,), 0, {Reshape, Index}),
-        ((6, 4), (1, 6), 0, {Reshape, Permute}),
+        ((6, 4), (1, 6), 0, {Permute}),
         ((3, 4), (6, 1), 8, {Reshape, Index}),
         ((2, 3, 2), (12, 4, 1), 0, {Reshape, Index}),
-        ((4, 3), (-6, -2), 23, {Reshape, Index}),
+        ((4, 3), (-6, -2), 23, {Index}),
         ((2, 4, 1), (0, 6, 1), 1, {Reshape, Index, Expand}),
         ((5, 3), (1, 1), 0, {Reshape, Gather}),
     ]
@@ -314,7 +320,7 @@ def test_aliases_share_a_storage_and_copies_do_not(backend: ArrayAPIBackend) -> 
     others = [backend.clone(handle), backend.exclusive(handle), backend.from_host(np.ones(0), 0)]
     places = [backend.storage(other) for other in (handle, *others)]
     spans = sorted((place.address, max(place.nbytes, 1)) for place in places)
-    assert all(a + n <= b for (a, n), (b, _) in zip(spans, spans[1:], strict=False))
+    assert all(a + n <= b for (a, n), (b, _) in pairwise(spans))
     for other in others[:2]:
         backend.assign(other, 0)
     np.testing.assert_array_equal(backend.to_host(view), np.arange(6, 12))
@@ -365,7 +371,7 @@ def test_operators_match_python(backend: ArrayAPIBackend) -> None:
         (x + y, a + b), (x - 2, a - 2), (2 - x, 2 - a), (x * y, a * b), (3 * x, 3 * a),
         (x // y, a // b), (7 // y, 7 // b), (x % y, a % b), (7 % y, 7 % b), (x**2, a**2),
         (x & y, a & b), (x | 1, a | 1), (1 ^ x, 1 ^ a), (~x, ~a), (-x, -a), (abs(x), abs(a)),
-        (x < y, a < b), (x <= 2, a <= 2), (2 > x, a < 2), (x >= y, a >= b), (x == y, a == b),
+        (x < y, a < b), (x <= 2, a <= 2), (x >= y, a >= b), (x == y, a == b),
         (x != 2, a != 2), (x @ y, a @ b),
     ]  # fmt: skip
     f = backend.cast(x, dtypes.float64)

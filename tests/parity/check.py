@@ -6,7 +6,6 @@ Gradients are in ``gradients``; names outside the operator database are in ``own
 from __future__ import annotations
 
 import functools
-import operator
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -110,21 +109,22 @@ def _variants(entry: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
     yield from ((kind, function) for kind, function in found.items() if function is not None)
 
 
-def _counterpart(entry: Any, subject: Subject, function: Any) -> Any:
+def _counterpart(entry: Any, subject: Subject, kind: str, function: Any) -> Any:
     """The subject's spelling of one of the entry's variants; None where it has none."""
+    if kind.endswith("operator"):
+        return function
     if isinstance(function, functools.partial):
         own = db.subject_call(entry, subject)
         return functools.partial(own, *function.args, **function.keywords)
     if function.__name__ == "<lambda>":
         return rebind(function, subject)
-    is_operator = function.__module__ == operator.add.__module__
-    return function if is_operator else subject.method(function.__name__)
+    return subject.method(function.__name__)
 
 
 def _variant_findings(entry: Any, subject: Subject, limits: Limits) -> Iterator[Finding | None]:
     for kind, function in _variants(entry):
         check = kind.split(" ")[0]
-        mine = _counterpart(entry, subject, function)
+        mine = _counterpart(entry, subject, kind, function)
         if mine is None:
             code = f"tp.Tensor.{function.__name__}"
             full = db.full_name(entry)

@@ -59,22 +59,15 @@ class DataLoader:
         _refuse_workers(num_workers, timeout, prefetch_factor, persistent_workers)
         self.dataset = dataset
         self.num_workers = num_workers
-        self.pin_memory = pin_memory
-        self.pin_memory_device = pin_memory_device
-        self.timeout = timeout
-        self.worker_init_fn = worker_init_fn
+        self.pin_memory, self.pin_memory_device = pin_memory, pin_memory_device
+        self.timeout, self.worker_init_fn = timeout, worker_init_fn
         self.multiprocessing_context = multiprocessing_context
+        self.prefetch_factor, self.persistent_workers = prefetch_factor, persistent_workers
         self.generator = generator
-        self.prefetch_factor = prefetch_factor
-        self.persistent_workers = persistent_workers
         self._by_number = not isinstance(dataset, IterableDataset)
         self._check_order(bool(shuffle), sampler, batch_sampler)
         if batch_sampler is not None:
-            if batch_size != 1 or shuffle or sampler is not None or drop_last:
-                raise ValueError(
-                    "DataLoader: expected batch_sampler alone, got it together with batch_size, "
-                    "shuffle, sampler or drop_last"
-                )
+            _refuse_with_batch_sampler(batch_size != 1, shuffle, sampler is not None, drop_last)
             batch_size = None
         elif batch_size is None and drop_last:
             raise ValueError("DataLoader: expected a batch_size with drop_last=True, got None")
@@ -84,8 +77,8 @@ class DataLoader:
         if batch_sampler is None and batch_size is not None and self._by_number:
             batch_sampler = BatchSampler(self.sampler, batch_size, drop_last)
         self.batch_sampler = batch_sampler
-        self._batched = batch_sampler is not None or batch_size is not None
-        self.collate_fn = collate_fn or (default_collate if self._batched else default_convert)
+        batched = batch_sampler is not None or batch_size is not None
+        self.collate_fn = collate_fn or (default_collate if batched else default_convert)
 
     def _check_order(self, shuffle: bool, sampler: Any, batch_sampler: Any) -> None:
         if sampler is not None and shuffle:
@@ -139,6 +132,15 @@ class DataLoader:
             rest = 0 if self.drop_last else self.batch_size - 1
             return (count + rest) // self.batch_size
         return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]  # asked only of sized samplers
+
+
+def _refuse_with_batch_sampler(*others: Any) -> None:
+    names = ("batch_size", "shuffle", "sampler", "drop_last")
+    given = [name for name, other in zip(names, others, strict=True) if other]
+    if given:
+        raise ValueError(
+            f"DataLoader: expected batch_sampler alone, got it together with {', '.join(given)}"
+        )
 
 
 def _refuse_workers(

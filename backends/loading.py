@@ -1,0 +1,97 @@
+"""From a description to a working backend: import, construct, check."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from . import contract
+from .base import Backend
+from .discovery import say
+from .hookspecs import BackendSpec
+
+__all__ = ["Unusable", "load_backend"]
+
+
+class Unusable(Exception):
+    """Why a described backend cannot be used; the registry adds whose it is."""
+
+    def __init__(self, phase: str, problem: str, cause: BaseException | None = None) -> None:
+        super().__init__(problem)
+        self.phase = phase
+        self.cause = cause
+
+
+def load_backend(
+    spec: BackendSpec, kernel_names: Collection[str] | None = None
+) -> tuple[Backend, int]:
+    """A checked instance of the backend, and how many devices it has.
+
+    Args:
+        spec: the description.
+        kernel_names: the ops that exist, to refuse misspelt kernels; None to let all pass.
+
+    Raises:
+        Unusable: with the phase, ``"library"``, ``"load"``, ``"contract"`` or ``"hardware"``.
+    """
+    missing = [name for name in spec.requires if not _is_installed(name)]
+    if missing:
+        raise Unusable("library", _missing_text(missing, spec.install))
+    backend = _construct(spec)
+    try:
+        faults = contract.faults(backend, kernel_names)
+        count = 0 if faults else len(backend.devices())
+    except Exception as error:
+        text = f"expected a backend that can be checked, got {say(error)}"
+        raise Unusable("contract", text, error) from error
+    if faults:
+        raise Unusable("contract", _listed(backend, faults))
+    if not count:
+        name = type(backend).__qualname__
+        text = f"expected at least one device, but {name} found none on this machine"
+        raise Unusable("hardware", text)
+    return backend, count
+
+
+def _construct(spec: BackendSpec) -> Backend:
+    module, _, name = spec.backend.partition(":")
+    try:
+        found = getattr(import_module(module), name)
+    except (Exception, SystemExit) as error:
+        text = f"expected to import the backend {spec.backend}, got {say(error)}"
+        raise Unusable("load", text, error) from error
+    if not isinstance(found, type):
+        kind = type(found).__name__
+        raise Unusable("load", f"expected the backend {spec.backend} to be a class, got {kind}")
+    try:
+        backend: Backend = found(**spec.options)
+    except (Exception, SystemExit) as error:
+        text = f"expected to construct the backend {spec.backend}, got {say(error)}"
+        raise Unusable("load", text, error) from error
+    return backend
+
+
+def _is_installed(name: str) -> bool:
+    top = name.partition(".")[0]
+    try:
+        return find_spec(top) is not None
+    except ValueError:  # imported by other means than the import system: it is there
+        return True
+
+
+def _missing_text(missing: list[str], install: str) -> str:
+    several = len(missing) > 1
+    text = (
+        f"expected the array {'libraries' if several else 'library'} {' and '.join(missing)}, "
+        f"but {'they are' if several else 'it is'} not installed"
+    )
+    return f"{text}; {install}" if install else text
+
+
+def _listed(backend: Any, faults: list[str]) -> str:
+    lines = [f"\n    {number}. {fault}" for number, fault in enumerate(faults, 1)]
+    counted = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
+    name = type(backend).__qualname__
+    return f"expected {name} to keep the backend contract, got {counted}:{''.join(lines)}"
