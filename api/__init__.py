@@ -37,9 +37,19 @@ from .backends.dtypes import (
 )
 from .backends.dtypes import ALIASES as _aliases
 from ._version import __version__
-from . import _creation, _functions, _methods
+from . import _creation, _draws, _functions, _methods, _sampling, random
 from ._creation import as_tensor, asarray, from_dlpack, from_numpy, tensor
+from ._repr import get_printoptions, printoptions, set_printoptions
 from ._torch_face import build as _build
+from .random import (
+    Generator,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
 
 _methods.attach()
 _face = _build()

@@ -288,3 +288,7 @@ def tensor_format(tensor: Tensor, spec: str) -> str:
     if tensor._h.shape or (tensor._is_parameter and not spec):
         return object.__format__(tensor, spec)
     return format(_wide(tensor._device.backend.to_host(tensor._h), tensor._dtype).item(), spec)
+
+
+Tensor.__repr__ = tensor_repr  # type: ignore[method-assign]  # the class leaves printing to us
+Tensor.__format__ = tensor_format  # type: ignore[method-assign]

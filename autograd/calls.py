@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import slow
 from .errors import recover
 from .modes import GRAD_MODE
-from .node import record_one, record_two
+from .node import record, record_one, record_two
 from .tensor import MAYBE, Tensor, _new
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ def binary(row: Row) -> Callable[..., Any]:
             or input._device is not other._device
             or out is not None
         ):
+            if type(input) is Tensor and out is None and type(other) in PLAIN:
+                return number(input, other)
             return slow.binary(row_, input, other, out)
         dtype = exact.get(input._dtype)
         if dtype is None:
@@ -96,6 +98,42 @@ def binary(row: Row) -> Callable[..., Any]:
         result._track = False
         if (input._track or other._track) and dtype.is_inexact and grad_mode():
             record_two(row_, result, input, other)
+        return result
+
+    number = _with_number(row)
+    return call
+
+
+PLAIN = frozenset((int, float))
+
+
+def _with_number(row: Row) -> Callable[..., Any]:
+    """A binary op whose second operand is a plain number that does not change the type."""
+    kernels, exact, row_ = row.kernels, row.dtypes, row
+
+    def call(input: Any, other: Any) -> Any:
+        kind = input._dtype
+        dtype = exact.get(kind)
+        device = input._device
+        if (
+            dtype is None
+            or kind not in device.backend.weak_numbers
+            or (type(other) is float and not kind.is_inexact)
+        ):
+            return slow.binary(row_, input, other, None)
+        kernel = kernels[device]
+        try:
+            handle = kernel(input._h, other)
+        except Exception as error:
+            handle = recover(row_, error, (input, other), kernel, (input._h, other))
+        result = _new(Tensor)
+        result._h = handle
+        result._dtype = dtype
+        result._device = device
+        result._node = result._version = result._view = result._grad = result._extra = None
+        result._track = False
+        if input._track and dtype.is_inexact and grad_mode():
+            record(row_, result, (input, other), ())
         return result
 
     return call

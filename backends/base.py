@@ -89,6 +89,10 @@ class Backend:
     host_fallback: ClassVar[bool] = False
     """Opt in: an op with no kernel here runs on the host, warns once and comes back."""
 
+    weak_numbers: ClassVar[frozenset[DType]] = frozenset()
+    """Types whose elementwise kernels take a Python number as second operand and keep the type;
+    for other types the engine passes a 0-d handle from :meth:`scalar`."""
+
     soft_errors: ClassVar[tuple[type[BaseException], ...]] = ()
     """Exceptions that only report inf or nan results (``RuntimeWarning`` made an error);
     the engine repeats such a call inside :meth:`quiet`."""

@@ -26,6 +26,11 @@ class StridedBackend(Backend):
 
     mutable: ClassVar[bool] = True
 
+    weak_numbers: ClassVar[frozenset[DType]] = frozenset(
+        (dtypes.int64, dtypes.float16, dtypes.float32, dtypes.float64, dtypes.complex64,
+         dtypes.complex128)  # not ml_dtypes' bfloat16: bfloat16 * 2.0 would be float32
+    )  # fmt: skip
+
     xp: Any
     """The array module: ``numpy`` or ``cupy``."""
 
@@ -138,6 +143,12 @@ class StridedBackend(Backend):
 
     def empty(self, shape: tuple[int, ...], dtype: DType, device: int) -> Handle:
         return self.xp.empty(shape, dtype.numpy)
+
+    def scalar(self, value: Any, dtype: DType, device: int) -> Any:
+        if dtype in self.weak_numbers:
+            return value
+        # By way of a wide type, so that integers wrap around as torch's do.
+        return self.xp.asarray(value).astype(dtype.numpy)
 
     def cast(self, handle: Handle, dtype: DType) -> Handle:
         wanted = dtype.numpy

@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorplug as tp
 from tensorplug.autograd.tensor import Tensor
+from tensorplug.nn._hooks import HookDict, RemovableHandle, add_hook
 
 __all__ = ["Optimizer", "number", "required"]
 
@@ -52,8 +53,8 @@ class Optimizer:
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
-        self._before: dict[int, Callable[..., Any]] = {}
-        self._after: dict[int, Callable[..., Any]] = {}
+        self._before = HookDict()
+        self._after = HookDict()
         groups = list(params)
         if not groups:
             raise ValueError(f"{type(self).__name__}: expected parameters, got an empty list")
@@ -170,13 +171,13 @@ class Optimizer:
             f"{type(self).__name__}: expected a _update() or step() method, got none"
         )
 
-    def register_step_pre_hook(self, hook: Callable[..., Any]) -> Callable[[], None]:
-        """Call ``hook(optimizer, args, kwargs)`` before each step; the result removes it."""
-        return _register(self._before, hook)
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` before each step, until the handle removes it."""
+        return add_hook(self._before, hook)
 
-    def register_step_post_hook(self, hook: Callable[..., Any]) -> Callable[[], None]:
-        """Call ``hook(optimizer, args, kwargs)`` after each step; the result removes it."""
-        return _register(self._after, hook)
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` after each step, until the handle removes it."""
+        return add_hook(self._after, hook)
 
     # --- saving ---------------------------------------------------------------------------------
     def state_dict(self) -> dict[str, Any]:
@@ -242,13 +243,3 @@ def _restored(key: str, value: Any, param: Tensor) -> Any:
         dtype = param.dtype if value.is_floating_point() or value.is_complex() else value.dtype
         return value.to(device=param.device, dtype=dtype, copy=True)
     return deepcopy(value)
-
-
-def _register(hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any]) -> Callable[[], None]:
-    key = max(hooks, default=0) + 1
-    hooks[key] = hook
-
-    def remove() -> None:
-        hooks.pop(key, None)
-
-    return remove

@@ -1,5 +1,5 @@
 """The op rows, by area."""
 
-from . import elementwise, index, reduce, shape
+from . import elementwise, index, random, reduce, shape
 
-__all__ = ["elementwise", "index", "reduce", "shape"]
+__all__ = ["elementwise", "index", "random", "reduce", "shape"]

@@ -46,43 +46,194 @@ HOOKS = "from tensorplug.backends import BackendSpec, hookimpl\n"
 SPEC = "BackendSpec('{0}', 'plugin_{0}:Mine')"
 
 CASES = {
-    "dependency": Case("import surely_not_there", "import", "No module named", "ModuleNotFoundError"),
-    "library_file": Case("raise ImportError('x.so: undefined symbol')", "import", "ImportError: x.so: undefined symbol", "ImportError"),
-    "value": Case("raise ValueError('boom')", "import", "expected a plugin that can be imported, got ValueError: boom", "ValueError"),
+    "dependency": Case(
+        "import surely_not_there", "import", "No module named", "ModuleNotFoundError"
+    ),
+    "library_file": Case(
+        "raise ImportError('x.so: undefined symbol')",
+        "import",
+        "ImportError: x.so: undefined symbol",
+        "ImportError",
+    ),
+    "value": Case(
+        "raise ValueError('boom')",
+        "import",
+        "expected a plugin that can be imported, got ValueError: boom",
+        "ValueError",
+    ),
     "leaver": Case("raise SystemExit(3)", "import", "got SystemExit: 3", "SystemExit"),
     "attribute": Case("", "import", "has no attribute 'plugin'", "AttributeError", ":plugin"),
-    "number": Case("five = 5", "hooks", "marked with @tensorplug.backends.hookimpl, got none in int 5", None, ":five"),
-    "klass": Case("class Plugin: pass", "hooks", "expected a module or an instance with hooks, got the class Plugin", None, ":Plugin"),
+    "number": Case(
+        "five = 5",
+        "hooks",
+        "marked with @tensorplug.backends.hookimpl, got none in int 5",
+        None,
+        ":five",
+    ),
+    "klass": Case(
+        "class Plugin: pass",
+        "hooks",
+        "expected a module or an instance with hooks, got the class Plugin",
+        None,
+        ":Plugin",
+    ),
     "routine": Case("def start(): pass", "hooks", "got the function start", None, ":start"),
     "hookless": Case("", "hooks", "expected at least one hook (tensorplug_backends"),
-    "misspelt": Case(HOOKS + "@hookimpl\ndef tensorplug_backend(): return []", "hooks", "got 'tensorplug_backend'; did you mean 'tensorplug_backends'?"),
-    "unmarked": Case("def tensorplug_backends(): return []", "hooks", "expected the mark @tensorplug.backends.hookimpl, got no mark"),
-    "marker": Case("import pluggy\n@pluggy.HookimplMarker('other')\ndef tensorplug_backends(): return []", "hooks", "got one marked for the project 'other'"),
-    "argument": Case(HOOKS + "@hookimpl\ndef tensorplug_kernels(library): return {}", "hooks", "expected the arguments (backend), got library"),
-    "default": Case(HOOKS + "@hookimpl\ndef tensorplug_kernels(backend='x'): return {}", "hooks", "expected arguments without defaults, got backend='x'"),
-    "wrapper": Case(HOOKS + "@hookimpl(wrapper=True)\ndef tensorplug_backends(): return (yield)", "hooks", "expected a plain hook, got a wrapper"),
-    "describing": Case(HOOKS + "@hookimpl\ndef tensorplug_backends(): raise KeyError('k')", "describe", "expected tensorplug_backends() to describe its backends, got KeyError: 'k'", "KeyError"),
-    "single": Case(HOOKS + "@hookimpl\ndef tensorplug_backends(): return " + SPEC.format("single"), "describe", "expected a list of BackendSpec, got BackendSpec"),
-    "strange": Case(HOOKS + "@hookimpl\ndef tensorplug_backends(): return ['strange']", "describe", "expected a list of BackendSpec, got [\"str 'strange'\"] in it"),
-    "spec": Case(plugin("'Upper', 'no_colon', api='1'"), "describe", "backend: expected 'package.module:Class', got 'no_colon'; api: expected a whole number", "OpValueError"),
-    "twice": Case(HOOKS + "@hookimpl\ndef tensorplug_backends(): return 2 * [" + SPEC.format("twice") + "]", "describe", "expected each type once, got ['twice'] twice"),
-    "future": Case(plugin("'future', 'plugin_future:Mine', api=99"), "version", "version 1 to 1, got one for version 99; upgrade tensorplug"),
-    "past": Case(plugin("'past', 'plugin_past:Mine', api=0"), "version", "got one for version 0; upgrade the plugin"),
-    "ops": Case(plugin("'ops', 'plugin_ops:Mine'", after="@hookimpl\ndef tensorplug_ops(): return ['no_such_module']"), "ops", "expected tensorplug_ops() to declare its operations, got ModuleNotFoundError", "ModuleNotFoundError"),
-    "opstype": Case(plugin("'opstype', 'plugin_opstype:Mine'", after="@hookimpl\ndef tensorplug_ops(): return [3]"), "ops", "expected functions and module names, got 3"),
-    "opslist": Case(plugin("'opslist', 'plugin_opslist:Mine'", after="@hookimpl\ndef tensorplug_ops(): return 'x'"), "ops", "expected a list of functions and modules, got str 'x'"),
-    "greedy": Case("import tensorplug.backends as b\nb.Device('cpu')", "import", "expected plugins to use no device while they are loaded", "DeviceError"),
-    "libraries": Case(plugin("'libraries', 'x:Y', requires=('no_lib_a', 'no_lib_b'), install='pip install them'"), "library", "expected the array libraries no_lib_a and no_lib_b, but they are not installed; pip install them"),
-    "module": Case(plugin("'module', 'no_such_module:Mine'"), "load", "expected to import the backend no_such_module:Mine, got ModuleNotFoundError", "ModuleNotFoundError"),
-    "missing": Case(plugin("'missing', 'plugin_missing:Mine'"), "load", "has no attribute 'Mine'", "AttributeError"),
-    "notclass": Case(backend("notclass", "Mine = 3"), "load", "plugin_notclass:Mine to be a class, got int"),
-    "constructor": Case(backend("constructor", "class Mine(Working):\n    def __init__(self): raise OSError('no driver')"), "load", "expected to construct the backend plugin_constructor:Mine, got OSError: no driver", "OSError"),
-    "options": Case(backend("options", "Mine = Working", options="{'mode': 1}"), "load", "got TypeError", "TypeError"),
-    "foreign": Case(backend("foreign", "class Mine: pass"), "contract", "expected a subclass of tensorplug.backends.Backend, got Mine"),
-    "opening": Case(backend("opening", "class Mine(Working):\n    def devices(self): raise OSError('no driver')"), "contract", "1. devices(): expected a result, got OSError: no driver"),
-    "empty": Case(backend("empty", "class Mine(Working):\n    def devices(self): return []"), "hardware", "expected at least one device, but Mine found none on this machine"),
-    "property": Case(backend("property", "class Mine(Working):\n    name = property(lambda self: 1 / 0)"), "contract", "expected a backend that can be checked, got ZeroDivisionError", "ZeroDivisionError"),
-}  # fmt: skip
+    "misspelt": Case(
+        HOOKS + "@hookimpl\ndef tensorplug_backend(): return []",
+        "hooks",
+        "got 'tensorplug_backend'; did you mean 'tensorplug_backends'?",
+    ),
+    "unmarked": Case(
+        "def tensorplug_backends(): return []",
+        "hooks",
+        "expected the mark @tensorplug.backends.hookimpl, got no mark",
+    ),
+    "marker": Case(
+        "import pluggy\n@pluggy.HookimplMarker('other')\ndef tensorplug_backends(): return []",
+        "hooks",
+        "got one marked for the project 'other'",
+    ),
+    "argument": Case(
+        HOOKS + "@hookimpl\ndef tensorplug_kernels(library): return {}",
+        "hooks",
+        "expected the arguments (backend), got library",
+    ),
+    "default": Case(
+        HOOKS + "@hookimpl\ndef tensorplug_kernels(backend='x'): return {}",
+        "hooks",
+        "expected arguments without defaults, got backend='x'",
+    ),
+    "wrapper": Case(
+        HOOKS + "@hookimpl(wrapper=True)\ndef tensorplug_backends(): return (yield)",
+        "hooks",
+        "expected a plain hook, got a wrapper",
+    ),
+    "describing": Case(
+        HOOKS + "@hookimpl\ndef tensorplug_backends(): raise KeyError('k')",
+        "describe",
+        "expected tensorplug_backends() to describe its backends, got KeyError: 'k'",
+        "KeyError",
+    ),
+    "single": Case(
+        HOOKS + "@hookimpl\ndef tensorplug_backends(): return " + SPEC.format("single"),
+        "describe",
+        "expected a list of BackendSpec, got BackendSpec",
+    ),
+    "strange": Case(
+        HOOKS + "@hookimpl\ndef tensorplug_backends(): return ['strange']",
+        "describe",
+        "expected a list of BackendSpec, got [\"str 'strange'\"] in it",
+    ),
+    "spec": Case(
+        plugin("'Upper', 'no_colon', api='1'"),
+        "describe",
+        "backend: expected 'package.module:Class', got 'no_colon'; api: expected a whole number",
+        "OpValueError",
+    ),
+    "twice": Case(
+        HOOKS + "@hookimpl\ndef tensorplug_backends(): return 2 * [" + SPEC.format("twice") + "]",
+        "describe",
+        "expected each type once, got ['twice'] twice",
+    ),
+    "future": Case(
+        plugin("'future', 'plugin_future:Mine', api=99"),
+        "version",
+        "version 1 to 1, got one for version 99; upgrade tensorplug",
+    ),
+    "past": Case(
+        plugin("'past', 'plugin_past:Mine', api=0"),
+        "version",
+        "got one for version 0; upgrade the plugin",
+    ),
+    "ops": Case(
+        plugin(
+            "'ops', 'plugin_ops:Mine'",
+            after="@hookimpl\ndef tensorplug_ops(): return ['no_such_module']",
+        ),
+        "ops",
+        "expected tensorplug_ops() to declare its operations, got ModuleNotFoundError",
+        "ModuleNotFoundError",
+    ),
+    "opstype": Case(
+        plugin(
+            "'opstype', 'plugin_opstype:Mine'", after="@hookimpl\ndef tensorplug_ops(): return [3]"
+        ),
+        "ops",
+        "expected functions and module names, got 3",
+    ),
+    "opslist": Case(
+        plugin(
+            "'opslist', 'plugin_opslist:Mine'", after="@hookimpl\ndef tensorplug_ops(): return 'x'"
+        ),
+        "ops",
+        "expected a list of functions and modules, got str 'x'",
+    ),
+    "greedy": Case(
+        "import tensorplug.backends as b\nb.Device('cpu')",
+        "import",
+        "expected plugins to use no device while they are loaded",
+        "DeviceError",
+    ),
+    "libraries": Case(
+        plugin("'libraries', 'x:Y', requires=('no_lib_a', 'no_lib_b'), install='pip install them'"),
+        "library",
+        "expected the array libraries no_lib_a and no_lib_b, but they are not installed; pip install them",
+    ),
+    "module": Case(
+        plugin("'module', 'no_such_module:Mine'"),
+        "load",
+        "expected to import the backend no_such_module:Mine, got ModuleNotFoundError",
+        "ModuleNotFoundError",
+    ),
+    "missing": Case(
+        plugin("'missing', 'plugin_missing:Mine'"),
+        "load",
+        "has no attribute 'Mine'",
+        "AttributeError",
+    ),
+    "notclass": Case(
+        backend("notclass", "Mine = 3"), "load", "plugin_notclass:Mine to be a class, got int"
+    ),
+    "constructor": Case(
+        backend(
+            "constructor",
+            "class Mine(Working):\n    def __init__(self): raise OSError('no driver')",
+        ),
+        "load",
+        "expected to construct the backend plugin_constructor:Mine, got OSError: no driver",
+        "OSError",
+    ),
+    "options": Case(
+        backend("options", "Mine = Working", options="{'mode': 1}"),
+        "load",
+        "got TypeError",
+        "TypeError",
+    ),
+    "foreign": Case(
+        backend("foreign", "class Mine: pass"),
+        "contract",
+        "expected a subclass of tensorplug.backends.Backend, got Mine",
+    ),
+    "opening": Case(
+        backend(
+            "opening", "class Mine(Working):\n    def devices(self): raise OSError('no driver')"
+        ),
+        "contract",
+        "1. devices(): expected a result, got OSError: no driver",
+    ),
+    "empty": Case(
+        backend("empty", "class Mine(Working):\n    def devices(self): return []"),
+        "hardware",
+        "expected at least one device, but Mine found none on this machine",
+    ),
+    "property": Case(
+        backend("property", "class Mine(Working):\n    name = property(lambda self: 1 / 0)"),
+        "contract",
+        "expected a backend that can be checked, got ZeroDivisionError",
+        "ZeroDivisionError",
+    ),
+}
 
 ASK = f"""
 from tensorplug.backends import Device, devices

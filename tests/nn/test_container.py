@@ -44,7 +44,7 @@ def test_list() -> None:
     )
     assert repr(nn.ModuleList()) == "ModuleList()"
     assert isinstance(layers[:2], nn.ModuleList)
-    assert len(layers[:2] + [nn.ReLU()]) == 3
+    assert len(layers[:2] + nn.ModuleList([nn.ReLU()])) == 3
     del layers[1:3]
     assert list(layers._modules) == ["0", "1"]
     assert len(list(layers.parameters())) == 2
@@ -89,18 +89,18 @@ def test_parameter_dict() -> None:
     assert named.pop("note") == "text"
     assert "note" not in named
     assert len(named) == len(named.values()) == len(named.items()) == 2
-    with pytest.raises(KeyError, match="training"):
+    with pytest.raises(KeyError, match=r"training"):
         named["training"]
     assert "(left): Parameter containing" in repr(named)
 
 
 def test_errors() -> None:
     row = nn.ModuleList([nn.ReLU()])
-    with pytest.raises(IndexError, match="ModuleList: expected an index from -1 to 0, got 1"):
+    with pytest.raises(IndexError, match=r"ModuleList: expected an index from -1 to 0, got 1"):
         row[1]
-    with pytest.raises(TypeError, match="ModuleList: expected an integer or slice .* got str"):
+    with pytest.raises(TypeError, match=r"ModuleList: expected an integer or slice .* got str"):
         row["a"]  # type: ignore[call-overload]
-    with pytest.raises(TypeError, match="Sequential: expected a Module, got int"):
+    with pytest.raises(TypeError, match=r"Sequential: expected a Module, got int"):
         nn.Sequential(3)
-    with pytest.raises(TypeError, match="expected a Module or None for 'x', got int"):
+    with pytest.raises(TypeError, match=r"expected a Module or None for 'x', got int"):
         nn.ModuleDict({"x": 3})

@@ -80,20 +80,20 @@ def test_gains() -> None:
     assert init.calculate_gain("relu") == math.sqrt(2)
     assert init.calculate_gain("leaky_relu", 1) == 1
     assert init.calculate_gain("leaky_relu") == pytest.approx(math.sqrt(2 / (1 + 1e-4)))
-    with pytest.raises(ValueError, match="calculate_gain: expected one of .*, got 'swish'"):
+    with pytest.raises(ValueError, match=r"calculate_gain: expected one of .*, got 'swish'"):
         init.calculate_gain("swish")
-    with pytest.raises(ValueError, match="expected a number as slope, got 'x'"):
+    with pytest.raises(ValueError, match=r"expected a number as slope, got 'x'"):
         init.calculate_gain("leaky_relu", "x")  # type: ignore[arg-type]
 
 
 def test_errors() -> None:
     with pytest.raises(ValueError, match=r"xavier_normal_: expected .* 2 dimensions, got .*\(3,\)"):
         init.xavier_normal_(tp.empty(3))
-    with pytest.raises(ValueError, match="kaiming_normal_: expected mode .*, got 'both'"):
+    with pytest.raises(ValueError, match=r"kaiming_normal_: expected mode .*, got 'both'"):
         init.kaiming_normal_(tp.empty(3, 3), mode="both")
-    with pytest.raises(ValueError, match="eye_: expected a tensor of 2 dimensions"):
+    with pytest.raises(ValueError, match=r"eye_: expected a tensor of 2 dimensions"):
         init.eye_(tp.empty(3))
-    with pytest.raises(ValueError, match="dirac_: expected dim 0 divisible by groups=2, got 3"):
+    with pytest.raises(ValueError, match=r"dirac_: expected dim 0 divisible by groups=2, got 3"):
         init.dirac_(tp.empty(3, 1, 2), groups=2)
-    with pytest.warns(UserWarning, match="trunc_normal_: expected a mean within two std"):
+    with pytest.warns(UserWarning, match=r"trunc_normal_: expected a mean within two std"):
         init.trunc_normal_(tp.empty(3), mean=9.0)

@@ -172,7 +172,7 @@ def test_dropout() -> None:
     assert sorted(set(out.tolist())) == pytest.approx([0.0, 4 / 3])
     assert (out == 0).float().mean().item() == pytest.approx(0.25, abs=0.03)
     assert layer.eval()(x).equal(x)
-    with pytest.raises(ValueError, match="Dropout: expected p between 0 and 1, got 1.5"):
+    with pytest.raises(ValueError, match=r"Dropout: expected p between 0 and 1, got 1.5"):
         nn.Dropout(1.5)
 
 
@@ -195,7 +195,7 @@ def test_shape_errors_name_the_layer() -> None:
     with pytest.raises(RuntimeError, match=r"Conv2d\(2, 4\): .*, got \(1, 3, 5, 5\)"):
         nn.Conv2d(2, 4, 3)(tp.zeros(1, 3, 5, 5))
     # The shape is right: the operation's own error stays.
-    with pytest.raises((RuntimeError, TypeError), match="^(?!Linear)"):
+    with pytest.raises((RuntimeError, TypeError), match=r"^(?!Linear)"):
         nn.Linear(3, 4).double()(tp.zeros(2, 3, dtype=tp.complex64)).foo()
 
 
@@ -216,11 +216,11 @@ def test_convolution_settings(settings: dict[str, Any], text: str) -> None:
 
 
 def test_other_settings() -> None:
-    with pytest.raises(TypeError, match="Unflatten: expected a tuple of integers as sizes"):
+    with pytest.raises(TypeError, match=r"Unflatten: expected a tuple of integers as sizes"):
         nn.Unflatten(1, "ab")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="MSELoss: expected reduction .*, got 'max'"):
+    with pytest.raises(ValueError, match=r"MSELoss: expected reduction .*, got 'max'"):
         nn.MSELoss(reduction="max")
-    with pytest.warns(UserWarning, match="size_average and reduce are deprecated"):
+    with pytest.warns(UserWarning, match=r"size_average and reduce are deprecated"):
         assert nn.MSELoss(size_average=False).reduction == "sum"
-    with pytest.warns(UserWarning, match="reduction='none'"):
+    with pytest.warns(UserWarning, match=r"reduction='none'"):
         assert nn.CrossEntropyLoss(reduce=False).reduction == "none"

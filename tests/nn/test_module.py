@@ -44,7 +44,7 @@ def test_parameters_are_flagged_tensors() -> None:
     assert not nn.Parameter(tp.ones(2), requires_grad=False).requires_grad
     data.fill_(3.0)
     assert parameter.tolist() == [3.0, 3.0]
-    with pytest.raises(TypeError, match="Parameter: expected a Tensor, got list"):
+    with pytest.raises(TypeError, match=r"Parameter: expected a Tensor, got list"):
         nn.Parameter([1.0])  # type: ignore[arg-type]
 
 
@@ -68,9 +68,9 @@ def test_get_by_dotted_name() -> None:
     assert net.get_submodule("body.0") is net.body[0]
     assert net.get_parameter("body.0.bias") is net.body[0].bias
     assert net.get_buffer("seen") is net.seen
-    with pytest.raises(AttributeError, match="get_submodule: expected .* got 'body.7'"):
+    with pytest.raises(AttributeError, match=r"get_submodule: expected .* got 'body.7'"):
         net.get_submodule("body.7")
-    with pytest.raises(AttributeError, match="get_parameter: expected .* got 'head.seen'"):
+    with pytest.raises(AttributeError, match=r"get_parameter: expected .* got 'head.seen'"):
         net.get_parameter("head.seen")
 
 
@@ -92,7 +92,7 @@ def test_attributes_change_kind_and_are_deleted() -> None:
         net.body = 3
     with pytest.raises(TypeError, match=r"Net.cache: expected a Tensor or None, got str"):
         net.cache = "x"
-    with pytest.raises(AttributeError, match="'Net' object has no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match=r"'Net' object has no attribute 'nothing'"):
         _ = net.nothing
     assert "again" in dir(net)
 
@@ -108,15 +108,15 @@ def test_registration_errors() -> None:
     with pytest.raises(AttributeError, match=r"Early: expected super\(\).__init__\(\) before"):
         Early()
     net = Net()
-    with pytest.raises(KeyError, match="expected a name without dots, got 'a.b'"):
+    with pytest.raises(KeyError, match=r"expected a name without dots, got 'a.b'"):
         net.register_buffer("a.b", None)
-    with pytest.raises(KeyError, match="expected a free name, got 'training'"):
+    with pytest.raises(KeyError, match=r"expected a free name, got 'training'"):
         net.register_parameter("training", None)
-    with pytest.raises(TypeError, match="expected a Parameter or None for 'w', got Tensor"):
+    with pytest.raises(TypeError, match=r"expected a Parameter or None for 'w', got Tensor"):
         net.register_parameter("w", tp.ones(1))  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="expected a Tensor or None for 'b', got int"):
+    with pytest.raises(TypeError, match=r"expected a Tensor or None for 'b', got int"):
         net.register_buffer("b", 3)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="expected a Module or None for 'm', got int"):
+    with pytest.raises(TypeError, match=r"expected a Module or None for 'm', got int"):
         net.add_module("m", 3)  # type: ignore[arg-type]
     with pytest.raises(NotImplementedError, match=r"Module: expected a forward\(\) method"):
         nn.Module()(1)
@@ -135,7 +135,7 @@ def test_modes_and_gradients() -> None:
     assert net.head.weight.grad is None
     net.requires_grad_(False)
     assert not any(parameter.requires_grad for parameter in net.parameters())
-    with pytest.raises(ValueError, match="train: expected True or False, got 1"):
+    with pytest.raises(ValueError, match=r"train: expected True or False, got 1"):
         net.train(1)  # type: ignore[arg-type]
 
 
@@ -184,7 +184,7 @@ def test_state_dict_shares_memory_and_loads() -> None:
     ]  # fmt: skip
     assert not state["scale"].requires_grad
     assert net.state_dict(keep_vars=True)["scale"] is net.scale
-    assert list(net.state_dict(prefix="p."))[0] == "p.scale"
+    assert next(iter(net.state_dict(prefix="p."))) == "p.scale"
     result = other.load_state_dict(state)
     assert repr(result) == "<All keys matched successfully>"
     x = tp.ones(3, 2)
@@ -206,9 +206,9 @@ def test_load_lists_every_problem() -> None:
     assert "weight: expected shape (3, 2), got (3, 4)" in text
     assert "missing keys: 'bias'" in text
     assert "unexpected keys: 'extra', 'sub.x'" in text
-    with pytest.raises(RuntimeError, match="bias: expected a Tensor, got float"):
+    with pytest.raises(RuntimeError, match=r"bias: expected a Tensor, got float"):
         net.load_state_dict({"weight": tp.zeros(3, 2), "bias": 1.0})
-    with pytest.raises(TypeError, match="load_state_dict: expected a dict of tensors, got list"):
+    with pytest.raises(TypeError, match=r"load_state_dict: expected a dict of tensors, got list"):
         net.load_state_dict([])  # type: ignore[arg-type]
     result = net.load_state_dict({"weight": tp.ones(3, 2), "extra": tp.ones(1)}, strict=False)
     assert result == (["bias"], ["extra"])
@@ -244,7 +244,7 @@ def test_extra_state_and_state_hooks() -> None:
     other = Counter()
     other.load_state_dict(state)
     assert other.count == 7
-    with pytest.raises(RuntimeError, match="missing keys: '_extra_state'"):
+    with pytest.raises(RuntimeError, match=r"missing keys: '_extra_state'"):
         other.load_state_dict({})
 
     net = nn.Linear(1, 1)
@@ -299,7 +299,7 @@ def test_hooks_with_keywords_and_failure() -> None:
     assert seen[1] == (0.0, None)
     pre.remove()
     net.register_forward_pre_hook(lambda module, args, kwargs: 3, with_kwargs=True)
-    with pytest.raises(RuntimeError, match="Scale: expected its forward pre-hook .* got 3"):
+    with pytest.raises(RuntimeError, match=r"Scale: expected its forward pre-hook .* got 3"):
         net(tp.ones(1), by=1.0)
 
 

@@ -13,10 +13,10 @@ import torch
 
 from .convert import leaves
 
-__all__ = ["Difference", "Finding", "document", "excuse", "known", "write_document"]
+__all__ = ["DOCUMENT", "Difference", "Finding", "document", "excuse", "known", "write_document"]
 
 _FILE = Path(__file__).with_name("differences.toml")
-_DOCUMENT = Path(__file__).parents[2] / "docs" / "differences.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "differences.md"
 
 _HEAD = """\
 # Differences from PyTorch
@@ -132,5 +132,5 @@ def document() -> str:
 
 def write_document() -> Path:
     """Rewrite ``docs/differences.md`` and return its path."""
-    _DOCUMENT.write_text(document(), encoding="utf-8")
-    return _DOCUMENT
+    DOCUMENT.write_text(document(), encoding="utf-8")
+    return DOCUMENT
