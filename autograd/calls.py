@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import slow
 from .errors import recover
 from .modes import GRAD_MODE
-from .node import record, record_one, record_two
+from .node import record_number, record_one, record_two
 from .tensor import MAYBE, Tensor, _new
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _with_number(row: Row) -> Callable[..., Any]:
         result._node = result._version = result._view = result._grad = result._extra = None
         result._track = False
         if input._track and dtype.is_inexact and grad_mode():
-            record(row_, result, (input, other), ())
+            record_number(row_, result, input, other)
         return result
 
     return call

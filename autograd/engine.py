@@ -46,9 +46,7 @@ def run(
     with enable_grad() if create_graph else no_grad(), device.backend.quiet():
         for root, grad in zip(roots, grads, strict=True):
             task.receive(root, grad if create_graph else grad._h)
-        ready = [node for node in dict.fromkeys(nodes) if not counts.get(node)]
-        while ready:
-            task.visit(ready.pop(), ready)
+        task.work([node for node in dict.fromkeys(nodes) if not counts.get(node)])
     return task.captured
 
 
@@ -132,32 +130,41 @@ class _Task:
             before = pending.get(target)
             pending[target] = grad if before is None else before + grad
 
-    def visit(self, node: Any, ready: list[Any]) -> None:
-        """Work off one node whose gradients are complete."""
-        grads = self.pending.pop(node, None)
-        if type(node) is Tensor:
-            if grads is not None and (self.wanted is None or node in self.wanted):
-                self.finish_leaf(node, grads)
-            return
-        found = None if grads is None else self.backward(node, grads)
-        self.pass_on(node, found, ready)
-
-    def pass_on(self, node: Any, found: Any, ready: list[Any]) -> None:
-        """Hand gradients to the parents, and queue those that have got all of theirs."""
-        counts = self.counts
-        for position, parent in enumerate(node.parents):
-            if parent is None:
+    def work(self, ready: list[Any]) -> None:
+        """Work off the nodes whose gradients are complete, and those that become so."""
+        pending, counts = self.pending, self.counts
+        plain = self.wanted is None and not self.create and not ANOMALY[0]
+        while ready:
+            node = ready.pop()
+            grads = pending.pop(node, None)
+            if type(node) is Tensor:
+                if grads is not None and (self.wanted is None or node in self.wanted):
+                    self.finish_leaf(node, grads)
                 continue
-            if found is not None:
-                grad = found[position]
-                if grad is not None:
-                    self.receive(parent, grad)
-            if type(parent) is Edge:
-                parent = parent.node
-            left = counts[parent] - 1
-            counts[parent] = left
-            if not left:
-                ready.append(parent)
+            if grads is None:
+                found = None
+            elif plain and node.hooks is None and type(grads) is not dict:
+                found = node.apply(node.device.F, grads, False)
+                if not self.retain and node.saved:
+                    node.saved = None
+            else:
+                found = self.backward(node, grads)
+            for position, parent in enumerate(node.parents):
+                if parent is None:
+                    continue
+                if found is not None and found[position] is not None:
+                    if type(parent) is Edge:
+                        self.receive(parent, found[position])
+                    else:
+                        before = pending.get(parent)
+                        grad = found[position]
+                        pending[parent] = grad if before is None else before + grad
+                if type(parent) is Edge:
+                    parent = parent.node
+                left = counts[parent] - 1
+                counts[parent] = left
+                if not left:
+                    ready.append(parent)
 
     def backward(self, node: Any, grads: Any) -> Any:
         """Run one node: materialise, hooks, capture, rules, hooks, release."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..backends.device import Device
     from .registry import Row
 
-__all__ = ["AccumulateGrad", "Hooks", "Node", "Plan", "RemovableHandle", "record", "record_one", "record_two"]
+__all__ = ["AccumulateGrad", "Hooks", "Node", "Plan", "RemovableHandle", "record", "record_number", "record_one", "record_two"]
 
 
 class Plan:
@@ -146,26 +146,33 @@ class Node:
             tensors: whether gradients are Tensors, so that they can be differentiated again.
         """
         plan = self.plan
-        if plan.missing:
-            raise OpError(
-                f"{self.row.name}: expected a differentiable op, but it has no derivative with "
-                f"respect to {', '.join(plan.missing)}; detach() the input to stop here",
-                op=self.row.name,
-            )
-        values = (*self._unpack(tensors), *self.attrs, *self.meta, plan.needs)
         parents, meta = self.parents, self.meta
+        if plan.saves or plan.missing:
+            values = (*self._unpack(tensors), *self.attrs, *meta, plan.needs)
+        else:
+            values = (*self.attrs, *meta, plan.needs)
         result: list[Any] = [None] * len(parents)
         for positions, rule, places in plan.rules:
             found = rule(F, grads, *[values[place] for place in places])
             if len(positions) == 1:
-                found = (found,)
-            for position, grad in zip(positions, found, strict=True):
-                if grad is not None and parents[position] is not None:
-                    at = 2 * position
-                    result[position] = fit(F, grad, meta[at], meta[at + 1])
+                at = positions[0]
+                shape, dtype = meta[2 * at], meta[2 * at + 1]
+                if found.shape != shape or F.dtype_of(found) is not dtype:
+                    found = fit(F, found, shape, dtype)
+                result[at] = found
+                continue
+            for at, grad in zip(positions, found, strict=True):
+                if grad is not None and parents[at] is not None:
+                    result[at] = fit(F, grad, meta[2 * at], meta[2 * at + 1])
         return result
 
     def _unpack(self, tensors: bool) -> list[Any]:
+        if self.plan.missing:
+            raise OpError(
+                f"{self.row.name}: expected a differentiable op, but it has no derivative with "
+                f"respect to {', '.join(self.plan.missing)}; detach() the input to stop here",
+                op=self.row.name,
+            )
         self.check_saved()
         saved, values = self.saved, []
         for at, code in enumerate(self.plan.saves):
@@ -411,6 +418,39 @@ def record_two(row: Row, out: Tensor, x: Tensor, y: Tensor) -> None:
         if version is None:
             version = holder._version = [0]
         saved += (out._h if code < 0 else holder, version, version[0])
+    node.saved = saved
+    out._node = node
+    out._track = True
+    if ANOMALY[0]:
+        trace_node(node)
+
+
+def record_number(row: Row, out: Tensor, x: Tensor, number: Any) -> None:
+    """:func:`record` for an input tensor and a Python number."""
+    parent = x._node if x._view is None else edge(x)
+    if parent is None:
+        if x._track is not True:
+            return
+        parent = x
+    try:
+        plan = row.plans[1]
+    except KeyError:
+        plan = row.plan(1)
+    node = _new(plan.node_type)
+    node.parents = (parent, None)
+    node.meta = (x._h.shape, x._dtype, None, None)
+    node.hooks = None
+    node.device = out._device
+    saved: tuple[Any, ...] = ()
+    for code in plan.saves:
+        if code == 1:
+            saved += (number, None, 0)
+            continue
+        holder = out if code else x
+        version = holder._version
+        if version is None:
+            version = holder._version = [0]
+        saved += (out._h if code else x, version, version[0])
     node.saved = saved
     out._node = node
     out._track = True

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tensorplug as tp
+from tensorplug.backends import devices
 from tensorplug.utils.data import DataLoader, Dataset
 
 from . import pictures
@@ -52,17 +53,17 @@ def run(args: argparse.Namespace) -> int:
     console = Console()
     data = split(load_digits())
     if args.device is None:
-        devices, skipped = _devices()
+        names, skipped = _devices()
         for name, reason in skipped:
             console.print(f"[yellow]skipping {name}[/]: {reason}", highlight=False)
     else:
-        devices = [str(tp.device(args.device))]
+        names = [str(tp.device(args.device))]
     console.print(
         f"{args.model} on {len(data[0])} handwritten digits of 8x8 pixels, "  # type: ignore[arg-type]  # sized
         f"{args.epochs} epochs, seed {args.seed}",
         highlight=False,
     )
-    runs = _train_all(console, devices, args, data)
+    runs = _train_all(console, names, args, data)
     runs = [run for run in runs if run.losses]
     if not runs:
         console.print("stopped before the first epoch; nothing was written")
@@ -82,12 +83,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _devices() -> tuple[list[str], list[tuple[str, str]]]:
     """The devices that work here, "cpu" first, and why each other one does not."""
-    return [str(device) for device in tp.devices()], []
+    rows = devices()
+    names = sorted((row.device for row in rows if row.available), key=lambda name: name != "cpu")
+    skipped = [(row.device, row.reason or row.state) for row in rows if not row.available]
+    return names, skipped
 
 
 def _train_all(
     console: Console,
-    devices: list[str],
+    names: list[str],
     args: argparse.Namespace,
     data: tuple[Dataset[Any], Dataset[Any]],
 ) -> list[Run]:
@@ -102,7 +106,7 @@ def _train_all(
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        for device in devices:
+        for device in names:
             task = progress.add_task(device, total=args.epochs, state="")
 
             def show(run: Run, task: Any = task) -> None:

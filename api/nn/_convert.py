@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorplug as tp
 from tensorplug.autograd.tensor import Tensor
+from tensorplug.backends.dtypes import DType
 
 __all__ = ["move", "parse_to", "replace", "wrap"]
 
@@ -25,7 +26,7 @@ def parse_to(
         for value in args:
             if isinstance(value, bool) or value is None:
                 continue  # non_blocking by position, or "no change"
-            if isinstance(value, tp.dtype):
+            if isinstance(value, DType):
                 dtype = value
             else:
                 device = value

@@ -1,15 +1,13 @@
-"""Callables that run around a module's ``forward``, and the handles that remove them."""
+"""Callables that run around a module's ``forward``."""
 
 from __future__ import annotations
 
-import itertools
-import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-__all__ = ["Hook", "RemovableHandle", "add_hook", "call_with_hooks"]
+from tensorplug.autograd.node import RemovableHandle
 
-_numbers = itertools.count()
+__all__ = ["Hook", "RemovableHandle", "add_hook", "call_with_hooks"]
 
 
 class Hook(NamedTuple):
@@ -20,44 +18,14 @@ class Hook(NamedTuple):
     always_call: bool = False
 
 
-class RemovableHandle:
-    """Takes a hook out again: call :meth:`remove`, or use it in a ``with`` statement."""
-
-    __slots__ = ("_hooks", "id")
-
-    def __init__(self, hooks: HookDict) -> None:
-        self._hooks = weakref.ref(hooks)
-        self.id = next(_numbers)
-
-    def remove(self) -> None:
-        """Remove the hook; a second call does nothing."""
-        hooks = self._hooks()
-        if hooks is not None:
-            hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.remove()
-
-
-class HookDict(dict[int, Any]):
-    """A dict that handles can refer to without keeping its module alive."""
-
-    __slots__ = ("__weakref__",)
-
-
-def add_hook(hooks: HookDict, hook: Any, prepend: bool = False) -> RemovableHandle:
-    """Register ``hook``, first in line when ``prepend``, and return its handle."""
-    handle = RemovableHandle(hooks)
+def add_hook(hooks: dict[int, Any], hook: Any, prepend: bool = False) -> RemovableHandle:
+    """Register ``hook``, first in line when ``prepend``, and return the handle that removes it."""
+    handle = RemovableHandle(hooks, hook)
     if prepend:
-        others = dict(hooks)
-        hooks.clear()
-        hooks[handle.id] = hook
+        others = {key: value for key, value in hooks.items() if key != handle.id}
+        for key in others:
+            del hooks[key]
         hooks.update(others)
-    else:
-        hooks[handle.id] = hook
     return handle
 
 

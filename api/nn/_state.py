@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import tensorplug as tp
 from tensorplug.autograd.tensor import Tensor
 
-from ._hooks import HookDict, RemovableHandle, add_hook
+from ._hooks import RemovableHandle, add_hook
 from .parameter import Parameter
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ class ModuleState:
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Module | None]
     _non_persistent_buffers_set: set[str]
-    _state_dict_hooks: HookDict
-    _load_pre_hooks: HookDict
-    _load_post_hooks: HookDict
+    _state_dict_hooks: dict[int, Any]
+    _load_pre_hooks: dict[int, Any]
+    _load_post_hooks: dict[int, Any]
 
     # --- out --------------------------------------------------------------------------------------
     def get_extra_state(self) -> Any:

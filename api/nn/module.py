@@ -9,7 +9,7 @@ import tensorplug as tp
 from tensorplug.autograd.tensor import Tensor
 
 from . import _convert
-from ._hooks import Hook, HookDict, RemovableHandle, add_hook, call_with_hooks
+from ._hooks import Hook, RemovableHandle, add_hook, call_with_hooks
 from ._state import ModuleState
 from ._tree import ModuleTree
 from .parameter import Parameter
@@ -47,11 +47,11 @@ class Module(ModuleTree, ModuleState):
             _buffers={},
             _modules={},
             _non_persistent_buffers_set=set(),
-            _forward_pre_hooks=HookDict(),
-            _forward_hooks=HookDict(),
-            _state_dict_hooks=HookDict(),
-            _load_pre_hooks=HookDict(),
-            _load_post_hooks=HookDict(),
+            _forward_pre_hooks={},
+            _forward_hooks={},
+            _state_dict_hooks={},
+            _load_pre_hooks={},
+            _load_post_hooks={},
         )
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:

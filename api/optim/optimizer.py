@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorplug as tp
 from tensorplug.autograd.tensor import Tensor
-from tensorplug.nn._hooks import HookDict, RemovableHandle, add_hook
+from tensorplug.nn._hooks import RemovableHandle, add_hook
 
 __all__ = ["Optimizer", "number", "required"]
 
@@ -53,8 +53,8 @@ class Optimizer:
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
-        self._before = HookDict()
-        self._after = HookDict()
+        self._before: dict[int, Callable[..., Any]] = {}
+        self._after: dict[int, Callable[..., Any]] = {}
         groups = list(params)
         if not groups:
             raise ValueError(f"{type(self).__name__}: expected parameters, got an empty list")

@@ -95,7 +95,7 @@ def test_devices() -> None:
     for other in (*derived, view):
         assert strict.device_of(strict.native(other)) == 1
     elsewhere = array_api_strict.zeros(2, device=array_api_strict.Device("device2"))
-    with pytest.raises(ValueError, match="expected one of .* got an array on .*device2"):
+    with pytest.raises(ValueError, match=r"expected one of .* got an array on .*device2"):
         strict.device_of(elsewhere)
 
 
@@ -111,8 +111,6 @@ def test_lift_unpacks_and_packs(backend: ArrayAPIBackend) -> None:
     np.testing.assert_allclose(backend.to_host(q @ r), backend.to_host(x))
     total = backend.lift(xp.sum)(x)  # NumPy gives a scalar here
     assert (total.shape, total.ndim, float(backend.to_host(total))) == ((), 0, 10.0)
-    named = backend.lift(xp.where)(x > 2, x, x=None) if False else backend.lift(xp.sum)(x, axis=0)
-    assert backend.to_host(named).tolist() == [4, 6]
 
 
 def test_storage_members(backend: ArrayAPIBackend) -> None:
@@ -239,7 +237,7 @@ def test_gather_and_scatter_are_torchs(data: st.DataObject, backend: ArrayAPIBac
     chosen = data.draw(st.lists(st.integers(0, size - 1), min_size=count, max_size=count))
     index = np.array(chosen, dtype=np.int64).reshape(sizes)
     array = np.arange(np.prod(shape), dtype=np.float64).reshape(shape)
-    source = np.arange(100.0)[: count + 0].reshape(sizes) + 0.5
+    source = np.arange(100.0)[:count].reshape(sizes) + 0.5
     x, i, s = (up(backend, value) for value in (array, index, source))
     tx, ti, ts = (torch.from_numpy(np.array(value)) for value in (array, index, source))
     pairs = [
@@ -248,8 +246,7 @@ def test_gather_and_scatter_are_torchs(data: st.DataObject, backend: ArrayAPIBac
         (backend.scatter(x, dim, i, -1.0), tx.scatter(dim, ti, -1.0)),
         (backend.gather(x, dim, up(backend, index - size)), tx.gather(dim, ti)),
     ]
-    if all(len(set(line)) == len(line) for line in np.moveaxis(index, dim, -1).reshape(-1, max(
-        index.shape[dim] if index.ndim else 1, 1)).tolist()):  # fmt: skip
+    if not index.ndim or np.all(np.diff(np.sort(index, axis=dim), axis=dim)):
         pairs.append((backend.scatter(x, dim, i, s), tx.scatter(dim, ti, ts)))
     for found, wanted in pairs:
         np.testing.assert_array_equal(backend.to_host(found), wanted.numpy())

@@ -1,0 +1,90 @@
+"""Run all benchmarks and print times and ratios; ``--only`` picks one, ``--json`` keeps them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from pathlib import Path
+
+from . import eager, graph, importing, training
+from .libraries import libraries
+from .measure import OURS, Group, Row
+
+GROUPS = {
+    "small": eager.small,
+    "recording": eager.small_recording,
+    "chain": graph.chain,
+    "large": eager.large,
+    "nodes": graph.backward_per_node,
+    "training": training.training,
+    "import": importing.import_time,
+}
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    for unit, scale in (("s", 1.0), ("ms", 1e3), ("us", 1e6)):
+        if seconds * scale >= 1:
+            return f"{seconds * scale:.2f} {unit}"
+    return f"{seconds * 1e9:.0f} ns"
+
+
+def _line(row: Row, columns: list[str], ratios: list[str]) -> str:
+    if row.error:
+        return f"  {row.name:<28} {row.error}"
+    times = "".join(f"{_time(row.seconds.get(column)):>12}" for column in columns)
+    found = [row.ratio(to) for to in ratios]
+    return f"  {row.name:<28}{times}" + "".join(f"{r:>12.2f}" if r else " " * 12 for r in found)
+
+
+def _text(group: Group) -> str:
+    columns = list(dict.fromkeys(name for row in group.rows for name in row.seconds))
+    ratios = [column for column in columns if column != OURS]
+    head = "".join(f"{name:>12}" for name in columns) + "".join(f"{'/ ' + to:>12}" for to in ratios)
+    lines = [group.title, f"  {'':<28}{head}"]
+    lines += [_line(row, columns, ratios) for row in group.rows]
+    figure = group.figure()
+    if figure is not None:
+        kind = "worst" if group.each else "geometric mean"
+        text = f"  {kind} of {OURS} / {group.to}: {figure:.2f}"
+        if group.target is not None:
+            verdict = "met" if figure <= group.target else "MISSED"
+            text += f" (target <= {group.target:.2f}: {verdict})"
+        lines.append(text)
+    return "\n".join(lines) + "\n"
+
+
+def _record(group: Group) -> dict[str, object]:
+    rows = [{"name": r.name, "seconds": r.seconds, "error": r.error} for r in group.rows]
+    return {
+        "title": group.title,
+        "rows": rows,
+        "compared_to": group.to,
+        "figure": group.figure(),
+        "target": group.target,
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; 1 when something could not be measured."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", choices=GROUPS, action="append", help="may be given again")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE")
+    options = parser.parse_args(arguments)
+    versions = {name: module.__version__ for name, module in libraries().items()}
+    print(f"Python {platform.python_version()}, one thread, " + str(versions) + "\n", flush=True)
+    groups = {}
+    for name in options.only or GROUPS:
+        groups[name] = GROUPS[name]()
+        print(_text(groups[name]), flush=True)
+    if options.json:
+        record = {"versions": versions, "groups": {n: _record(g) for n, g in groups.items()}}
+        options.json.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    return int(any(row.error for group in groups.values() for row in group.rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""Whole training steps: forward, loss, backward and optimizer, the same program in both."""
+
+from __future__ import annotations
+
+import timeit
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .libraries import libraries
+from .measure import Group, Row, attempt, interleaved
+
+__all__ = ["training"]
+
+BATCH = 64
+
+
+def _mlp(m: Any) -> tuple[Any, Any, tuple[int, ...]]:
+    nn = m.nn
+    model = nn.Sequential(nn.Linear(784, 500), nn.ReLU(), nn.Linear(500, 10))
+    return model, m.optim.SGD(model.parameters(), lr=0.01), (784,)
+
+
+def _cnn(m: Any) -> tuple[Any, Any, tuple[int, ...]]:
+    nn = m.nn
+    model = nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(400, 120),
+        nn.ReLU(),
+        nn.Linear(120, 10),
+    )
+    return model, m.optim.Adam(model.parameters()), (1, 28, 28)
+
+
+def _step(m: Any, build: Callable[[Any], tuple[Any, Any, tuple[int, ...]]]) -> Callable[[], None]:
+    model, optimizer, shape = build(m)
+    rng = np.random.default_rng(0)
+    x = m.tensor(rng.random((BATCH, *shape), np.float32))
+    target = m.tensor(rng.integers(0, 10, BATCH))
+
+    def step() -> None:
+        optimizer.zero_grad()
+        m.nn.functional.cross_entropy(model(x), target).backward()
+        optimizer.step()
+
+    return step
+
+
+def _row(name: str, build: Callable[[Any], tuple[Any, Any, tuple[int, ...]]]) -> Row:
+    def measure() -> dict[str, float]:
+        timers = {library: timeit.Timer(_step(m, build)) for library, m in libraries().items()}
+        return interleaved(timers, repeats=25)
+
+    return attempt(name, measure)
+
+
+def training() -> Group:
+    """One optimizer step at batch 64."""
+    rows = [_row("MLP 784-500-10, SGD", _mlp), _row("CNN (LeNet) 1x28x28, Adam", _cnn)]
+    return Group("training step, batch 64", rows)
