@@ -29,7 +29,7 @@ __all__: list[str] = []
 def _tied(what: str, x: Tensor, value: Tensor) -> Tensor:
     """``value``, with a zero gradient towards ``x``."""
     if x._track and GRAD_MODE.get():
-        return ROWS[f"drawn_{what}"].call(x, value)
+        value = ROWS[f"drawn_{what}"].call(x, value)
     return value
 
 
@@ -159,6 +159,7 @@ def multinomial(
         tensor([1])
     """
     _require_tensor("multinomial", input)
+    num_samples = num_samples.__index__()
     require_inexact("multinomial", input._dtype, complex_too=False)
     shape = tuple(input._h.shape)
     require(len(shape) in (1, 2), "multinomial", "1 or 2 dimensions", f"shape {shape}")
@@ -273,9 +274,8 @@ def random_(self: Tensor, *args: int, generator: Generator | None = None, **boun
     Raises:
         RuntimeError: the range is empty or does not fit the type.
     """
-    if len(args) == 1 and "to" not in bounds:
-        args, bounds = (), bounds | {"to": args[0]}
-    given = _bounds("random_", args, bounds)
+    only_to = len(args) == 1 and "to" not in bounds
+    given = _bounds("random_", *(((), {"to": args[0], **bounds}) if only_to else (args, bounds)))
     require(not self._dtype.is_complex, "random_", "a real dtype", self._dtype)
     low, to = int(given.get("from", 0)), given.get("to")
     high = limits(self._dtype)[1] + 1 if to is None else int(to)

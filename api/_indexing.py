@@ -82,9 +82,9 @@ def assign(name: str, target: Tensor, value: Any) -> None:
     if source._h.shape != shape:
         source = _expand(source, shape)
     target._device.F.assign(target._h, source._h)
-    version = target._version
+    version = target._writes
     if version is None:
-        target._version = [1]
+        target._writes = [1]
     else:
         version[0] += 1
 

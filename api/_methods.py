@@ -178,7 +178,7 @@ _METHODS["is_cpu"] = property(lambda self: self._device.type == "cpu")
 _METHODS["is_sparse"] = property(lambda self: False)
 _METHODS["is_inference"] = lambda self: False
 _METHODS["get_device"] = lambda self: -1 if self._device.type == "cpu" else self._device.index
-_METHODS["_version_number"] = property(lambda self: touch(self)[0])
+_METHODS["_version"] = property(lambda self: touch(self)[0])
 
 # --- values to Python and NumPy ---------------------------------------------------------------------
 
@@ -402,7 +402,7 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 def detach(self: Tensor) -> Tensor:
     """The same values and memory, without history."""
     out = make(self._h, self._dtype, self._device)
-    out._version = touch(self)
+    out._writes = touch(self)
     return out
 
 

@@ -290,5 +290,6 @@ def tensor_format(tensor: Tensor, spec: str) -> str:
     return format(_wide(tensor._device.backend.to_host(tensor._h), tensor._dtype).item(), spec)
 
 
-Tensor.__repr__ = tensor_repr  # type: ignore[method-assign]  # the class leaves printing to us
-Tensor.__format__ = tensor_format  # type: ignore[method-assign]
+# The class leaves printing to this file.
+Tensor.__repr__ = tensor_repr  # type: ignore[method-assign,assignment]
+Tensor.__format__ = tensor_format  # type: ignore[method-assign,assignment]

@@ -195,7 +195,7 @@ def randint(
     size = rest.pop() if size is None and rest else size
     high = rest.pop() if high is None and rest else high
     low = rest.pop() if low is None and rest else low
-    if rest or size is None or high is None:
+    if rest or size is None or high is None or hasattr(size, "__index__"):
         raise OpTypeError(
             f"randint: expected (high, size) or (low, high, size), got {args}; the size is a tuple",
             op="randint",
@@ -240,10 +240,11 @@ def rand_like(
     pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """:func:`rand` with the shape, dtype and device of ``input``."""
-    return rand(
+    found: Tensor = rand(
         size=input._h.shape, generator=generator, dtype=dtype or input._dtype,
         device=device or input._device, requires_grad=requires_grad,
     )  # fmt: skip
+    return found
 
 
 @function(method=False, random=True, samples=lambda t: [(t(2, 3),)])
@@ -253,10 +254,11 @@ def randn_like(
     pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """:func:`randn` with the shape, dtype and device of ``input``."""
-    return randn(
+    found: Tensor = randn(
         size=input._h.shape, generator=generator, dtype=dtype or input._dtype,
         device=device or input._device, requires_grad=requires_grad,
     )  # fmt: skip
+    return found
 
 
 @function(method=False, random=True, samples=lambda t: [(t(2, 3), 5), (t(4), -2, 2)])
@@ -267,7 +269,8 @@ def randint_like(
     pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """:func:`randint` with the shape, dtype and device of ``input``."""
-    return randint(
+    found: Tensor = randint(
         *args, low=low, high=high, size=input._h.shape, generator=generator,
         dtype=dtype or input._dtype, device=device or input._device, requires_grad=requires_grad,
     )  # fmt: skip
+    return found

@@ -10,7 +10,10 @@ from .autograd.inplace import from_function
 from .autograd.registry import FUNCTIONS
 from .autograd.tensor import Tensor
 
-__all__ = ["build"]
+__all__ = ["METHODS", "build"]
+
+METHODS = "Tensor"
+"""The namespace of what is a method only, such as ``view``."""
 
 
 def _inplace_name(name: str) -> str:
@@ -25,7 +28,7 @@ def build() -> dict[str, dict[str, Callable[..., Any]]]:
         space = namespaces.setdefault(public.namespace, {})
         for name in names:
             space[name] = public.call
-        if public.namespace:
+        if public.namespace not in ("", METHODS):
             continue
         for name in names:
             if public.method and name not in Tensor.__dict__:

@@ -41,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code: 0 if all is well, 1 after an error, 2 for misuse.
 
     Example:
-        >>> main(["devices", "--json"])  # doctest: +SKIP
+        >>> main(["devices", "--json"])  # doctest: +ELLIPSIS +NORMALIZE_WHITESPACE
+        [...]
         0
     """
     words = sys.argv[1:] if argv is None else list(argv)
@@ -118,7 +119,7 @@ def _print_table(rows: list[DeviceInfo]) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("device", "state", "plugin", "array library", "memory"):
-        table.add_column(title, overflow="fold")
+        table.add_column(title, no_wrap=title in ("device", "state"), overflow="fold")
     for row in rows:
         # Text, because plain strings are searched for markup such as [cuda12].
         style = "green" if row.available else "red"

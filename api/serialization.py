@@ -105,7 +105,7 @@ def load(f: File, map_location: Any = None, *, weights_only: bool = True) -> dic
     else:
         name, content = str(getattr(f, "name", "the file")), f.read()
     try:
-        entries = deserialize(content)
+        entries = deserialize(content)  # type: ignore[no-untyped-call]  # compiled, no stubs
     except SafetensorError as error:
         raise ValueError(
             f"load: expected a safetensors file, got {name}, {_looks_like(content)} ({error})"
@@ -135,7 +135,7 @@ def _checked(obj: Any) -> Mapping[str, Tensor]:
 
 
 def _to_array(name: str, tensor: Tensor) -> np.ndarray:
-    array = np.asarray(tensor.detach().cpu().numpy(), order="C")
+    array: np.ndarray = np.asarray(tensor.detach().cpu().numpy(), None, "C")
     if array.dtype.name not in _SAVEABLE:
         raise TypeError(
             f"save: expected one of {', '.join(sorted(_SAVEABLE))}, got {array.dtype.name} at "

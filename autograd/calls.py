@@ -57,7 +57,7 @@ def unary(row: Row) -> Callable[..., Any]:
         result._h = handle
         result._dtype = dtype
         result._device = device
-        result._node = result._version = result._view = result._grad = result._extra = None
+        result._node = result._writes = result._view = result._grad = result._extra = None
         result._track = False
         if input._track and dtype.is_inexact and grad_mode():
             record_one(row_, result, input, ())
@@ -94,7 +94,7 @@ def binary(row: Row) -> Callable[..., Any]:
         result._h = handle
         result._dtype = dtype
         result._device = device
-        result._node = result._version = result._view = result._grad = result._extra = None
+        result._node = result._writes = result._view = result._grad = result._extra = None
         result._track = False
         if (input._track or other._track) and dtype.is_inexact and grad_mode():
             record_two(row_, result, input, other)
@@ -130,7 +130,7 @@ def _with_number(row: Row) -> Callable[..., Any]:
         result._h = handle
         result._dtype = dtype
         result._device = device
-        result._node = result._version = result._view = result._grad = result._extra = None
+        result._node = result._writes = result._view = result._grad = result._extra = None
         result._track = False
         if input._track and dtype.is_inexact and grad_mode():
             record_number(row_, result, input, other)
@@ -158,7 +158,7 @@ def reduce(row: Row) -> Callable[..., Any]:
         result._h = handle
         result._dtype = dtype
         result._device = device
-        result._node = result._version = result._view = result._grad = result._extra = None
+        result._node = result._writes = result._view = result._grad = result._extra = None
         result._track = False
         if input._track and dtype.is_inexact and grad_mode():
             record_one(row_, result, input, (dims, keepdim))
@@ -178,15 +178,15 @@ def view(row: Row) -> Callable[..., Any]:
             handle = kernel(input._h, attribute)
         except Exception as error:
             handle = recover(row_, error, (input, attribute), kernel, (input._h, attribute))
-        version = input._version
+        version = input._writes
         if version is None:
-            version = input._version = [0]
+            version = input._writes = [0]
         result = _new(Tensor)
         result._h = handle
         result._dtype = input._dtype
         result._device = device
         result._node = result._grad = result._extra = None
-        result._version = version
+        result._writes = version
         result._view = (input, row_, (attribute,), version[0])
         result._track = False
         if grad_mode():

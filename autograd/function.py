@@ -204,7 +204,7 @@ def _fresh_outputs(outs: tuple[Any, ...], args: tuple[Any, ...], dirty: set[int]
     for out in outs:
         if type(out) is Tensor and id(out) in given and id(out) not in dirty:
             alias = make(out._h, out._dtype, out._device)
-            alias._version = out._version
+            alias._writes = out._writes
             out = alias
         found.append(out)
     return tuple(found)

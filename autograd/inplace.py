@@ -28,9 +28,9 @@ __all__ = ["apply", "bump", "elementwise", "from_function", "write", "write_out"
 
 def bump(x: Tensor) -> None:
     """Count one write to the storage of ``x``."""
-    version = x._version
+    version = x._writes
     if version is None:
-        x._version = [1]
+        x._writes = [1]
     else:
         version[0] += 1
 
@@ -215,7 +215,7 @@ def write_out(name: str, out: Any, result: Tensor) -> Tensor:
             stacklevel=4,
         )
     out._h = out._device.F.clone(out._device.F.cast(result._h, out._dtype))
-    out._version = None
+    out._writes = None
     return out
 
 

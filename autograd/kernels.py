@@ -56,6 +56,8 @@ class Kernels:
             return lambda shape, value, dtype: backend.full(shape, value, dtype, index)
         if name == "empty":
             return lambda shape, dtype: backend.empty(shape, dtype, index)
+        if name == "arange":
+            return lambda start, end, step, dtype: backend.arange(start, end, step, dtype, index)
         if name == "scalar":
             return lambda value, dtype: backend.scalar(value, dtype, index)
         if name == "from_host":
@@ -85,7 +87,7 @@ class Kernels:
         if found is not None:
             return self.backend.lift(row.family.from_xp(found, row))
         if row.generic is not None:
-            return partial(row.generic, self)
+            return self._composed(row)
         if self.backend.host_fallback:
             return self._on_host(row)
         raise KernelNotFound(
@@ -95,6 +97,21 @@ class Kernels:
             ".to('cpu'), or give the backend a kernel of this name",
             op=name,
         )
+
+    def _composed(self, row: Row) -> Callable[..., Any]:
+        """The generic form as a kernel: always handles, of the type that the row's kind says."""
+        generic, settle = partial(row.generic, self), self.backend.settle  # type: ignore[arg-type]
+        dtype_of, cast, table = self.backend.dtype_of, self.backend.cast, row.dtypes
+
+        def kernel(*args: Any) -> Any:
+            found = generic(*args)
+            if type(found) is tuple or type(found) is list:
+                return type(found)(None if item is None else settle(item) for item in found)
+            found = settle(found)
+            dtype = table.get(dtype_of(args[0])) if table and hasattr(args[0], "shape") else None
+            return found if dtype is None else cast(found, dtype)
+
+        return kernel
 
     def _on_host(self, row: Row) -> Callable[..., Any]:
         """Run one op on the host, with one warning, and bring the result back."""

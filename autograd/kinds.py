@@ -9,9 +9,9 @@ from __future__ import annotations
 from ..backends.dtypes import ALL, DType, bool_, default_float, int64
 
 __all__ = [
-    "ALWAYS_BOOL", "ANY", "COMPLEX_TO_FLOAT", "DEFAULT", "INEXACT", "INT_TO_FLOAT",
-    "INT_TO_LONG", "INTEGRAL", "Kind", "NO_BOOL", "NO_COMPLEX", "NUMERIC_REAL", "REAL_FLOAT",
-    "REAL_TO_BOOL",
+    "ALWAYS_BOOL", "ANY", "COMPLEX_PART", "COMPLEX_TO_FLOAT", "DEFAULT", "FLOATING",
+    "FLOAT_TO_COMPLEX", "INEXACT", "INEXACT_TO_FLOAT", "INTEGER", "INTEGRAL",
+    "INT_OR_COMPLEX_TO_FLOAT", "INT_TO_FLOAT", "INT_TO_LONG", "Kind", "NO_BOOL", "NO_COMPLEX", "NUMERIC_REAL", "REAL_FLOAT", "REAL_TO_BOOL", "REAL_TO_LONG", "TO_LONG",
 ]  # fmt: skip
 
 
@@ -49,6 +49,8 @@ class Kind:
             return bool_
         if self.results == "long":
             return int64
+        if self.results == "complex":
+            return dtype.to_complex()
         return dtype.to_real() if self.results == "real" else dtype
 
     def __repr__(self) -> str:
@@ -67,4 +69,12 @@ NO_COMPLEX = Kind("NO_COMPLEX", "bool uint int float")
 NUMERIC_REAL = Kind("NUMERIC_REAL", "uint int float")
 NO_BOOL = Kind("NO_BOOL", "uint int float complex")
 INTEGRAL = Kind("INTEGRAL", "bool uint int")
+INTEGER = Kind("INTEGER", "uint int")
 INEXACT = Kind("INEXACT", "float complex")
+INEXACT_TO_FLOAT = Kind("INEXACT_TO_FLOAT", "float complex", result="real")
+FLOATING = Kind("FLOATING", "float")
+COMPLEX_PART = Kind("COMPLEX_PART", "complex", result="real")
+FLOAT_TO_COMPLEX = Kind("FLOAT_TO_COMPLEX", "float", result="complex")
+INT_OR_COMPLEX_TO_FLOAT = Kind("INT_OR_COMPLEX_TO_FLOAT", computes="float", result="real")
+TO_LONG = Kind("TO_LONG", result="long")
+REAL_TO_LONG = Kind("REAL_TO_LONG", "bool uint int float", result="long")

@@ -380,9 +380,9 @@ def record_one(row: Row, out: Tensor, x: Tensor, attrs: tuple[Any, ...]) -> None
     saved: tuple[Any, ...] = ()
     for code in plan.saves:
         holder = out if code < 0 else x
-        version = holder._version
+        version = holder._writes
         if version is None:
-            version = holder._version = [0]
+            version = holder._writes = [0]
         saved += (out._h if code < 0 else x, version, version[0])
     node.saved = saved
     out._node = node
@@ -414,9 +414,9 @@ def record_two(row: Row, out: Tensor, x: Tensor, y: Tensor) -> None:
     saved: tuple[Any, ...] = ()
     for code in plan.saves:
         holder = out if code < 0 else y if code else x
-        version = holder._version
+        version = holder._writes
         if version is None:
-            version = holder._version = [0]
+            version = holder._writes = [0]
         saved += (out._h if code < 0 else holder, version, version[0])
     node.saved = saved
     out._node = node
@@ -447,9 +447,9 @@ def record_number(row: Row, out: Tensor, x: Tensor, number: Any) -> None:
             saved += (number, None, 0)
             continue
         holder = out if code else x
-        version = holder._version
+        version = holder._writes
         if version is None:
-            version = holder._version = [0]
+            version = holder._writes = [0]
         saved += (out._h if code else x, version, version[0])
     node.saved = saved
     out._node = node

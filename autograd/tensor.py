@@ -36,7 +36,7 @@ class Tensor(metaclass=_TensorType):
         _dtype, _device: :class:`DType` and :class:`Device`, always those of the handle.
         _node: who computed it (:class:`Node`, or :class:`Edge` of a many-output node), or None.
         _track: False, True (needs a gradient) or :data:`MAYBE`.
-        _version: None until somebody cares, then ``[writes]``, one list for all aliases.
+        _writes: None until somebody cares, then ``[writes]``, one list for all aliases.
         _view: None, or ``(parent, row, attrs, version at which _node was made)``.
         _grad: the accumulated gradient of a leaf, or None.
         _extra: None, or a dict for what few tensors have (hooks, name, parameter flag).
@@ -51,7 +51,7 @@ class Tensor(metaclass=_TensorType):
         "_h",
         "_node",
         "_track",
-        "_version",
+        "_writes",
         "_view",
     )
 
@@ -60,7 +60,7 @@ class Tensor(metaclass=_TensorType):
     _device: Device
     _node: Any
     _track: Any
-    _version: list[int] | None
+    _writes: list[int] | None
     _view: tuple[Tensor, Row, tuple[Any, ...], int] | None
     _grad: Tensor | None
     _extra: dict[str, Any] | None
@@ -212,7 +212,7 @@ def make(handle: Any, dtype: DType, device: Device) -> Tensor:
     out._h = handle
     out._dtype = dtype
     out._device = device
-    out._node = out._version = out._view = out._grad = out._extra = None
+    out._node = out._writes = out._view = out._grad = out._extra = None
     out._track = False
     return out
 
@@ -226,9 +226,9 @@ def extra(tensor: Tensor) -> dict[str, Any]:
 
 def touch(tensor: Tensor) -> list[int]:
     """The version list of the tensor's storage, made when first needed."""
-    version = tensor._version
+    version = tensor._writes
     if version is None:
-        version = tensor._version = [0]
+        version = tensor._writes = [0]
     return version
 
 
@@ -242,7 +242,7 @@ def root(tensor: Tensor) -> Tensor:
 def edge(tensor: Tensor) -> Any:
     """Where a gradient of this tensor goes: a Node, an Edge, the tensor (leaf), or None."""
     view = tensor._view
-    if view is not None and tensor._version[0] != view[3]:  # type: ignore[index]  # views have one
+    if view is not None and tensor._writes[0] != view[3]:  # type: ignore[index]  # views have one
         _refresh(tensor)
     node = tensor._node
     if node is not None:
@@ -257,7 +257,7 @@ def _refresh(tensor: Tensor) -> None:
     here, the next time somebody asks (see Note [Writes through views] in ``inplace.py``).
     """
     chain = []
-    while tensor._view is not None and tensor._version[0] != tensor._view[3]:  # type: ignore[index]
+    while tensor._view is not None and tensor._writes[0] != tensor._view[3]:  # type: ignore[index]
         chain.append(tensor)
         tensor = tensor._view[0]
     for stale in reversed(chain):
@@ -269,7 +269,7 @@ def _refresh(tensor: Tensor) -> None:
             stale._node = None
         elif stale._node is None or stale._node.parents[0] is not source:
             row.record_view(parent, stale, attrs)
-        stale._view = (parent, row, attrs, stale._version[0])  # type: ignore[index]
+        stale._view = (parent, row, attrs, stale._writes[0])  # type: ignore[index]
 
 
 def _describe(tensor: Tensor) -> str:

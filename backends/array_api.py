@@ -153,8 +153,10 @@ class ArrayAPIBackend(IndexKernels, Backend):
         def lifted(*args: Any, **kwargs: Any) -> Any:
             if kwargs:
                 kwargs = {name: _down(value) for name, value in kwargs.items()}
-            return self._up(kernel(*[_down(arg) for arg in args], **kwargs))
+            result = kernel(*[_down(arg) for arg in args], **kwargs)
+            return Handle(Cell(self, result)) if type(result) is array_type else self._up(result)
 
+        array_type = self._array_type
         return lifted
 
     def _up(self, result: Any) -> Any:
@@ -268,21 +270,19 @@ class ArrayAPIBackend(IndexKernels, Backend):
         source = self.dtype_of(handle)
         return handle if source is dtype else bitcast_view(handle, source, dtype)
 
-    def view_as_real(self, handle: Handle) -> Handle:
+    def view_as_real(self, handle: Handle, attribute: None = None) -> Handle:
         """A complex handle as pairs of real and imaginary part, in a new last dimension."""
         pairs = index_view(handle, (..., None))
         return self.view_dtype(pairs, self.dtype_of(handle).to_real())
 
-    def view_as_complex(self, handle: Handle) -> Handle:
+    def view_as_complex(self, handle: Handle, attribute: None = None) -> Handle:
         """Pairs in the last dimension, of stride 1, as complex numbers.
 
         Raises:
             ValueError: the last dimension is not of size 2, or the layout does not allow it.
         """
         if handle.shape[-1:] != (2,):
-            raise ValueError(
-                f"view_as_complex: expected a last dimension of size 2, got shape {handle.shape}"
-            )
+            raise ValueError(f"expected a last dimension of size 2, got shape {handle.shape}")
         paired = self.view_dtype(handle, self.dtype_of(handle).to_complex())
         return index_view(paired, (..., 0))
 

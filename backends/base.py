@@ -17,6 +17,7 @@ operators, and nothing else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, NamedTuple
@@ -25,12 +26,21 @@ import numpy as np
 
 from .dtypes import ALL, DType
 
-__all__ = ["REQUIRED", "Backend", "Handle", "Kernel", "Layout", "StorageInfo"]
+__all__ = ["REQUIRED", "Backend", "Handle", "Kernel", "Layout", "StorageInfo", "arange"]
 
 Handle = Any
 """A backend's own strided array; the engine only passes it around."""
 
 Kernel = Callable[..., Any]
+
+
+def arange(xp: Any, start: Any, end: Any, step: Any, dtype: DType) -> Any:
+    """``arange`` of an array module, counted exactly: ``start + i * step`` for every ``i``."""
+    count = max(math.ceil((end - start) / step), 0)
+    if dtype.kind in ("int", "uint"):
+        # Whole numbers beyond 2 ** 53 must not pass through float64.
+        return (xp.arange(count, dtype=xp.int64) * int(step) + int(start)).astype(dtype.numpy)
+    return (xp.arange(count, dtype=xp.float64) * step + start).astype(dtype.numpy)
 
 
 class Layout(NamedTuple):
@@ -165,6 +175,11 @@ class Backend:
         """Turn a function of library arrays into one of handles."""
         raise NotImplementedError
 
+    def settle(self, handle: Handle) -> Handle:
+        """A proper handle from what Python's operators on handles gave (NumPy's give numbers
+        for 0-d arrays)."""
+        return handle
+
     # --- storage and views: all alias their argument ----------------------------------------------
     def layout(self, handle: Handle) -> Layout:
         """Shape, strides and offset within the storage, in elements."""
@@ -213,6 +228,10 @@ class Backend:
     def empty(self, shape: tuple[int, ...], dtype: DType, device: int) -> Handle:
         """A new contiguous handle with any values."""
         return self.full(shape, 0, dtype, device)
+
+    def arange(self, start: Any, end: Any, step: Any, dtype: DType, device: int) -> Handle:
+        """``start, start + step, ...`` below ``end``; made on the host unless overridden."""
+        return self.from_host(arange(np, start, end, step, dtype), device)
 
     def scalar(self, value: Any, dtype: DType, device: int) -> Any:
         """A Python number as the second operand of an elementwise kernel of type ``dtype``."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from . import hookspecs
 from .base import REQUIRED, Backend
+from .dtypes import DType
 from .hookspecs import PROJECT
 
 __all__ = ["HOOKS", "PRIMITIVES", "faults", "hook_faults", "kernel_faults", "kind", "nearest"]
@@ -106,7 +107,8 @@ def _method(backend: Backend, name: str) -> list[str]:
     try:
         signature.bind(*rule)
     except TypeError:
-        return [f"{name}: expected to be called as {name}({', '.join(rule)}), got {signature}"]
+        got = f"{name}({', '.join(signature.parameters)})"
+        return [f"{name}: expected to be called as {name}({', '.join(rule)}), got {got}"]
     return []
 
 
@@ -126,6 +128,9 @@ def _declarations(backend: Backend) -> list[str]:
         isinstance(error, type) and issubclass(error, BaseException) for error in soft
     ):
         found.append(f"soft_errors: expected a tuple of exception types, got {soft!r}")
+    weak = backend.weak_numbers
+    if not isinstance(weak, frozenset) or not all(isinstance(dtype, DType) for dtype in weak):
+        found.append(f"weak_numbers: expected a frozenset of dtypes, got {weak!r}")
     return found
 
 

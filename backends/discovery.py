@@ -185,6 +185,7 @@ class Plugins:
         if self.manager.has_plugin(source.key):
             self.manager.unregister(name=source.key)
         self.sources.pop(source.key, None)
+        self.failures = [failure for failure in self.failures if failure.source != source]
         types = [
             type for type, claims in self.claims.items() if any(c.source == source for c in claims)
         ]

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .base import Handle
 from .dtypes import int64
 from .layout import broadcast_shapes, contiguous_strides, numel
-from .storage import read
+from .storage import Handle, read
 
 if TYPE_CHECKING:
     from .array_api import ArrayAPIBackend
@@ -31,12 +30,12 @@ class IndexKernels:
     IndexError naming the index and the size. Every result is a new handle.
     """
 
-    def wrap_index(self, op: str, index: Any, dim: int, size: int) -> Any:
+    def wrap_index(self, index: Any, dim: int, size: int) -> Any:
         """A library array of indices, made non-negative and checked.
 
         The check waits for the values; a library that traces programs overrides this.
         """
-        return _wrapped(_backend(self).namespace, op, index, dim, size)
+        return _wrapped(_backend(self).namespace, index, dim, size)
 
     def gather(self, x: Handle, dim: int, index: Handle) -> Handle:
         """``out[i][j] = x[index[i][j]][j]`` for ``dim`` 0; ``index`` may be the smaller one."""
@@ -47,25 +46,25 @@ class IndexKernels:
         size = x.shape[dim] if x.ndim else 1
         strides = contiguous_strides(x.shape) or (1,)
         chosen = backend.cast_array(read(index), int64)
-        positions = self.wrap_index("gather", chosen, dim, size) * strides[dim]
+        positions = self.wrap_index(chosen, dim, size) * strides[dim]
         for d, length in enumerate(shape):
             if d != dim:
                 steps = backend.constant(np.arange(length, dtype=np.int64) * strides[d], array)
                 positions = positions + xp.reshape(steps, (length,) + (1,) * (len(shape) - d - 1))
         return backend.adopt(_take(xp, array, positions, (), shape))
 
-    def scatter(self, x: Handle, dim: int, index: Handle, source: Handle | float) -> Handle:
+    def scatter(self, x: Handle, source: Handle | float, dim: int, index: Handle) -> Handle:
         """A copy of ``x`` with ``out[index[i][j]][j] = source[i][j]`` for ``dim`` 0.
 
         The last of several sources for one place wins. Runs on the host.
         """
-        out, key, values = self._scattered("scatter", x, dim, index, source)
+        out, key, values = self._scattered(x, source, dim, index)
         out[key] = values
         return _backend(self).like(out, x)
 
-    def scatter_add(self, x: Handle, dim: int, index: Handle, source: Handle | float) -> Handle:
+    def scatter_add(self, x: Handle, source: Handle | float, dim: int, index: Handle) -> Handle:
         """As :meth:`scatter`, adding up all sources of a place and its old value."""
-        out, key, values = self._scattered("scatter_add", x, dim, index, source)
+        out, key, values = self._scattered(x, source, dim, index)
         np.add.at(out, key, values)
         return _backend(self).like(out, x)
 
@@ -78,16 +77,17 @@ class IndexKernels:
         backend = _backend(self)
         xp = backend.namespace
         array = read(x)
-        dims = [dim for dim, index in enumerate(indices) if index is not None]
+        given = {dim: index for dim, index in enumerate(indices) if index is not None}
+        dims = list(given)
         if not dims:
             return backend.clone(x)
         rest = [dim for dim in range(x.ndim) if dim not in dims]
-        common = _common([index.shape for index in indices if index is not None])
+        common = _common([index.shape for index in given.values()])
         strides = contiguous_strides([x.shape[dim] for dim in dims])
         positions = backend.constant(np.zeros(common, np.int64), array)
         for dim, stride in zip(dims, strides, strict=True):
-            chosen = backend.cast_array(read(indices[dim]), int64)
-            positions = positions + self.wrap_index("index", chosen, dim, x.shape[dim]) * stride
+            chosen = backend.cast_array(read(given[dim]), int64)
+            positions = positions + self.wrap_index(chosen, dim, x.shape[dim]) * stride
         inner = tuple(x.shape[dim] for dim in rest)
         rows = xp.permute_dims(array, (*dims, *rest))
         found = _take(xp, rows, positions, inner, (*common, *inner))
@@ -98,7 +98,7 @@ class IndexKernels:
         return backend.adopt(found)
 
     def index_put(
-        self, x: Handle, indices: Indices, values: Handle | float, accumulate: bool
+        self, x: Handle, values: Handle | float, indices: Indices, accumulate: bool
     ) -> Handle:
         """A copy of ``x`` with ``out[indices] = values``, or ``+=`` counting repeated indices.
 
@@ -107,8 +107,8 @@ class IndexKernels:
         backend = _backend(self)
         out = np.array(backend.to_host(x))
         _common([index.shape for index in indices if index is not None])
-        key = tuple(
-            slice(None) if index is None else self._on_host("index_put", index, dim, x.shape[dim])
+        key: Any = tuple(
+            slice(None) if index is None else self._on_host(index, dim, x.shape[dim])
             for dim, index in enumerate(indices)
         )
         given = _host_values(backend, values)
@@ -128,22 +128,22 @@ class IndexKernels:
         found = xp.nonzero(array if x.ndim else xp.reshape(array, (1,)))
         return tuple(backend.adopt(backend.cast_array(index, int64)) for index in found)
 
-    def _on_host(self, op: str, index: Handle, dim: int, size: int) -> np.ndarray:
+    def _on_host(self, index: Handle, dim: int, size: int) -> np.ndarray:
         array = _backend(self).to_host(index).astype(np.int64)
-        return np.asarray(_wrapped(np, op, array, dim, size))
+        return np.asarray(_wrapped(np, array, dim, size))
 
     def _scattered(
-        self, op: str, x: Handle, dim: int, index: Handle, source: Handle | float
+        self, x: Handle, source: Handle | float, dim: int, index: Handle
     ) -> tuple[np.ndarray, tuple[Any, ...], Any]:
         """A host copy of ``x``, the NumPy key to write at, and the values for it."""
         backend = _backend(self)
         out = np.array(backend.to_host(x))
         values = _host_values(backend, source)
         if not index.ndim:
-            self._on_host(op, index, 0, x.shape[0] if x.ndim else 1)
+            self._on_host(index, 0, x.shape[0] if x.ndim else 1)
             return out, (backend.to_host(index),) if x.ndim else (), values
         dim = dim % index.ndim
-        chosen = self._on_host(op, index, dim, x.shape[dim] if x.ndim else 1)
+        chosen = self._on_host(index, dim, x.shape[dim] if x.ndim else 1)
         if values.ndim:
             values = values[tuple(slice(size) for size in chosen.shape)]
         key: list[Any] = list(np.ogrid[tuple(slice(size) for size in chosen.shape)])
@@ -157,7 +157,7 @@ def _backend(kernels: IndexKernels) -> ArrayAPIBackend:
 
 
 def _host_values(backend: ArrayAPIBackend, values: Handle | float) -> np.ndarray:
-    return backend.to_host(values) if hasattr(values, "shape") else np.asarray(values)
+    return backend.to_host(values) if isinstance(values, Handle) else np.asarray(values)
 
 
 def _common(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
@@ -165,7 +165,7 @@ def _common(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
         return broadcast_shapes(*shapes)
     except ValueError:
         raise IndexError(
-            "index: expected index tensors that broadcast together, got shapes "
+            "expected index tensors that broadcast together, got shapes "
             + ", ".join(map(str, shapes))
         ) from None
 
@@ -180,13 +180,13 @@ def _take(
     return xp.reshape(xp.take(flat, xp.reshape(positions, (count,)), axis=0), shape)
 
 
-def _wrapped(xp: Any, op: str, index: Any, dim: int, size: int) -> Any:
+def _wrapped(xp: Any, index: Any, dim: int, size: int) -> Any:
     outside = (index < -size) | (index >= size)
     if bool(xp.any(outside)):
         flat, bad = (xp.reshape(a, (numel(index.shape),)) for a in (index, outside))
         first = int(flat[int(xp.argmax(xp.astype(bad, xp.uint8)))])
         raise IndexError(
-            f"{op}: expected an index from {-size} to {size - 1}, got {first}; index {first} is "
+            f"expected an index from {-size} to {size - 1}, got {first}; index {first} is "
             f"out of bounds for dimension {dim} with size {size}"
         )
     return xp.where(index < 0, index + size, index)

@@ -2,6 +2,8 @@
 
 Every rule of views lives here once: what is contiguous, when a reshape needs a copy, what an
 index does to strides. Strides may be negative, which torch does not have.
+
+Errors are builtin ones without the op's name: the engine adds it, with the arguments.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ from .base import Layout
 
 __all__ = [
     "broadcast_shapes", "check_strided", "contiguous_strides", "diagonal_layout", "expand_layout",
-    "extent", "index_layout", "is_contiguous", "may_overlap", "must_overlap", "numel",
-    "parse_index", "permute_layout", "slice_range", "unfold_layout", "view_strides",
+    "extent", "index_layout", "is_contiguous", "items_layout", "may_overlap", "must_overlap",
+    "numel", "parse_index", "permute_layout", "slice_range", "unfold_layout", "view_strides",
 ]  # fmt: skip
 
 Shape = tuple[int, ...]
@@ -81,7 +83,7 @@ def slice_range(item: slice, size: int) -> range:
         ValueError: the step is zero.
     """
     if item.step is not None and to_int(item.step) == 0:
-        raise ValueError("index: expected a slice step that is not 0, got 0")
+        raise ValueError("expected a slice step that is not 0, got 0")
     return range(*item.indices(size))
 
 
@@ -102,7 +104,7 @@ def parse_index(shape: Shape, index: tuple[Any, ...]) -> tuple[int | range | Non
     if taken > len(shape):
         raise IndexError(f"too many indices for tensor of dimension {len(shape)}: got {taken}")
     if sum(1 for item in index if item is Ellipsis) > 1:
-        raise IndexError("index: expected at most one Ellipsis ('...'), got more")
+        raise IndexError("expected at most one Ellipsis ('...'), got more")
     items: list[int | range | None] = []
     dim = 0
     for item in index if Ellipsis in index else (*index, Ellipsis):
@@ -131,11 +133,16 @@ def index_layout(layout: Layout, index: tuple[Any, ...]) -> Layout:
         >>> index_layout(Layout((3, 4), (4, 1), 0), (slice(None, None, -1), 1))
         Layout(shape=(3,), strides=(-4,), offset=9)
     """
+    return items_layout(layout, parse_index(layout.shape, index))
+
+
+def items_layout(layout: Layout, items: tuple[int | range | None, ...]) -> Layout:
+    """As :func:`index_layout`, for an index that :func:`parse_index` has spelled out."""
     shape: list[int] = []
     strides: list[int] = []
     offset = layout.offset
     dim = 0
-    for item in parse_index(layout.shape, index):
+    for item in items:
         if item is None:
             # As torch: the stride that a dimension of size 1 would have in front of the next one.
             inner = dim < len(layout.shape)
@@ -163,9 +170,7 @@ def permute_layout(layout: Layout, dims: Sequence[int]) -> Layout:
         ValueError: ``dims`` is not a permutation of all dimensions.
     """
     if sorted(dims) != list(range(len(layout.shape))):
-        raise ValueError(
-            f"permute: expected each of {len(layout.shape)} dimensions once, got {tuple(dims)}"
-        )
+        raise ValueError(f"expected each of {len(layout.shape)} dimensions once, got {tuple(dims)}")
     return Layout(
         tuple(layout.shape[dim] for dim in dims),
         tuple(layout.strides[dim] for dim in dims),
@@ -184,7 +189,7 @@ def expand_layout(layout: Layout, shape: Shape) -> Layout:
         was in (1, now) for was, now in zip(layout.shape, shape[grown:], strict=True)
     )
     if not fits:
-        raise ValueError(f"expand: expected a shape that {layout.shape} broadcasts to, got {shape}")
+        raise ValueError(f"expected a shape that {layout.shape} broadcasts to, got {shape}")
     strides = tuple(
         stride if was == now else 0
         for was, now, stride in zip(layout.shape, shape[grown:], layout.strides, strict=True)
@@ -248,7 +253,7 @@ def unfold_layout(layout: Layout, dim: int, size: int, step: int) -> Layout:
     available, stride = (shape[dim], strides[dim]) if shape else (1, 1)
     if not 0 <= size <= available or step <= 0:
         raise ValueError(
-            f"unfold: expected 0 <= size <= {available} and step > 0, got size={size}, step={step}"
+            f"expected 0 <= size <= {available} and step > 0, got size={size}, step={step}"
         )
     if not shape:
         return Layout((size,), (1,), offset)
@@ -268,7 +273,7 @@ def diagonal_layout(layout: Layout, diagonal: int, dim1: int, dim2: int) -> Layo
     """
     shape, strides, offset = layout
     if dim1 == dim2:
-        raise ValueError(f"diagonal: expected two different dimensions, got {dim1} and {dim2}")
+        raise ValueError(f"expected two different dimensions, got {dim1} and {dim2}")
     if diagonal >= 0:
         length = max(min(shape[dim1], shape[dim2] - diagonal), 0)
         start = diagonal * strides[dim2]
@@ -303,15 +308,13 @@ def check_strided(layout: Layout, total: int) -> None:
     """
     shape, strides, offset = layout
     if len(shape) != len(strides):
-        raise ValueError(
-            f"as_strided: expected as many strides as sizes, got {shape} and {strides}"
-        )
+        raise ValueError(f"expected as many strides as sizes, got {shape} and {strides}")
     if min(shape, default=0) < 0:
-        raise ValueError(f"as_strided: expected sizes that are not negative, got {shape}")
+        raise ValueError(f"expected sizes that are not negative, got {shape}")
     used = extent(layout)
     if used and (used.start < 0 or used.stop > total):
         raise ValueError(
-            f"as_strided: expected elements within a storage of {total}, got size {shape}, "
+            f"expected elements within a storage of {total}, got size {shape}, "
             f"strides {strides} and storage offset {offset}, "
             f"which reach from {used.start} to {used.stop - 1}"
         )

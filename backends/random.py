@@ -10,7 +10,7 @@ The bits are those of Philox4x64-10 (Salmon et al., "Parallel random numbers: as
   block, ``counter + ceil(n / 4)``. So the state is ``(key, counter)`` and nothing else.
 * A *32-bit* draw takes two values from each word, the low half first; a *64-bit* draw one; a
   *128-bit* draw takes two words, the low one first. Value ``i`` depends on the key, the counter
-  and ``i`` alone: a short draw is the beginning of a long one.
+  and ``i`` alone, but for permutations: a short draw is the beginning of a long one.
 * ``uniform`` keeps the top bits that the type can hold and scales by a power of two, so it never
   gives 1: float64 ``(w >> 11) * 2**-53``; from 32-bit values float32 ``(h >> 8) * 2**-24``,
   float16 ``(h >> 21) * 2**-11``, bfloat16 ``(h >> 24) * 2**-8``. For other bounds it is
@@ -18,18 +18,21 @@ The bits are those of Philox4x64-10 (Salmon et al., "Parallel random numbers: as
   types; what rounds up to the upper bound becomes the lower one.
 * ``open uniform``, from 64 bits: ``((w >> 12) + 0.5) * 2**-52``, never 0 and never 1.
 * ``normal`` is Box-Muller in float64, then a cast. A pair of values ``a, b`` gives
-  ``r cos t, r sin t`` with ``r = sqrt(-2 log u)``, ``t = 2 pi v``. For float64 ``a, b`` are words,
+  ``r (c - 1), r t c`` with ``r = sqrt(-2 log u)``, ``t = tan(pi v)``, ``c = 2 / (1 + t t)``; these
+  are ``r cos(2 pi v), r sin(2 pi v)``. For float64 ``a, b`` are words,
   ``u = ((a >> 11) + 1) * 2**-53``, ``v = (b >> 11) * 2**-53``; otherwise they are the halves of
   one word, ``u = (a + 1) * 2**-32``, ``v = b * 2**-32``.
 * ``integers`` in ``[low, high)``: ``low + floor(w * span / 2**64)`` for ``span = high - low`` up to
   ``2**32``, from 128-bit values otherwise. No value's probability is off by more than one
   part in ``2**32`` of itself (``2**64`` for the large spans).
 * ``bernoulli`` is ``h * 2**-32 < p`` on 32-bit values: 0 never and 1 always succeeds.
-* Complex types draw real and imaginary parts in turn. A permutation sorts 64-bit values, stably.
+* Complex types draw real and imaginary parts in turn.
+* A permutation of ``n`` sorts 64-bit values whose low bits, as many as ``n - 1`` has, are replaced
+  by the index, and gives those low bits.
 
 Where a backend has a kernel ``random_bits(n_words, key, counter)`` giving the same words as a
 uint64 array, the four common samplers run on its device; the bits and uniform numbers are
-identical, normals agree as far as the library's log, cos and sin do. All else is computed on the
+identical, normals agree as far as the library's log and tan do. All else is computed on the
 host and copied.
 """
 
@@ -43,11 +46,12 @@ import numpy as np
 
 from .dtypes import DType, float64, int64
 from .errors import OpError
-from .samplers import SAMPLERS, Words, open_unit, unit
+from .samplers import SAMPLERS, Sampler, Words, open_unit, unit
 
 __all__ = ["STATE_BYTES", "Stream", "draw", "multinomial", "raw_bits"]
 
 _MASK64 = (1 << 64) - 1
+_CHUNK = 1 << 15  # values made at a time: all that is needed for them stays in the cache
 
 STATE_BYTES = 32
 """Size of :meth:`Stream.save`: key and counter, two little-endian 64-bit words each."""
@@ -78,8 +82,8 @@ def raw_bits(key: tuple[int, int], counter: int, n: int) -> np.ndarray:
     """
     state = _engine.state
     inner = state["state"]
-    inner["key"][:] = key
-    inner["counter"][:] = (counter & _MASK64, counter >> 64, 0, 0)
+    inner["key"][0], inner["key"][1] = key
+    inner["counter"][0], inner["counter"][1] = counter & _MASK64, counter >> 64
     state["buffer_pos"] = 4  # nothing left over from an earlier draw
     _engine.philox.state = state
     return _engine.philox.random_raw(n)
@@ -154,7 +158,7 @@ def draw(
     if name == "integers" and params[1] - params[0] > 1 << 32:
         name = "wide_integers"
     sampler, count = SAMPLERS[name], math.prod(shape)
-    n = sampler.words(count, dtype)
+    n = sampler.size(count, dtype)
     counter = stream.advance(n)
     backend = device.backend
     if sampler.anywhere and device.F.has("random_bits"):
@@ -164,11 +168,29 @@ def draw(
         values = sampler.convert(Words(xp, words, count, dtype, native), *params)
         return backend.adopt(xp.reshape(xp.astype(values, native), shape))
     params = tuple(backend.to_host(x) if hasattr(x, "shape") else x for x in params)
-    words = raw_bits(stream.key, counter, n)
     with np.errstate(all="ignore"):  # a wide distribution may overflow a narrow type
+        host = _on_host(sampler, stream.key, counter, count, dtype, params).reshape(shape)
+    return backend.adopt(host) if backend.owns(host) else backend.from_host(host, device.index)
+
+
+def _on_host(
+    sampler: Sampler, key: tuple[int, int], counter: int, count: int, dtype: DType, params: Any
+) -> np.ndarray:
+    """The values in one dimension, made chunk by chunk."""
+    if count <= _CHUNK or sampler.whole:
+        words = raw_bits(key, counter, sampler.size(count, dtype))
         values = sampler.convert(Words(np, words, count, dtype, dtype.numpy), *params)
-        host = values.astype(dtype.numpy, copy=False).reshape(shape)
-    return backend.from_host(host, device.index)
+        return values.astype(dtype.numpy, copy=False)
+    out = np.empty(count, dtype=dtype.numpy)
+    flat = [x.reshape(-1) if hasattr(x, "shape") else x for x in params]
+    for start in range(0, count, _CHUNK):
+        stop = min(start + _CHUNK, count)
+        first = start * sampler.width(dtype) // 64  # whole blocks lie before each chunk
+        words = raw_bits(key, counter + first // 4, sampler.size(stop - start, dtype))
+        some = [x[start:stop] if hasattr(x, "shape") else x for x in flat]
+        piece = Words(np, words, stop - start, dtype, dtype.numpy)
+        out[start:stop] = sampler.convert(piece, *some)
+    return out
 
 
 def _draw_complex(
@@ -191,6 +213,9 @@ class _Host:
     F = backend
 
     def has(self, name: str) -> bool:
+        return False
+
+    def owns(self, array: np.ndarray) -> bool:
         return False
 
     def from_host(self, array: np.ndarray, index: int) -> np.ndarray:

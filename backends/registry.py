@@ -180,7 +180,8 @@ class Registry:
         for source in sorted(self.plugins.sources.values()):
             cause, faults = None, []
             try:
-                found = self.plugins.call(source, "tensorplug_kernels", backend=backend.name) or {}
+                found = self.plugins.call(source, "tensorplug_kernels", backend=backend.name)
+                found = {} if found is None else found
                 faults = contract.kernel_faults(found, _kernel_names())
                 faults += [
                     f"{name!r}: another plugin gives it too" for name in found if name in extra
@@ -355,6 +356,7 @@ def register(plugin: Any, *, name: str | None = None, prefer: bool = False) -> N
         PluginError: the plugin is not valid, or it provides a type that another one provides.
 
     Example:
+        >>> from tensorplug.backends import BackendSpec, hookimpl
         >>> class Plugin:
         ...     @hookimpl
         ...     def tensorplug_backends(self):

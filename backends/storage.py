@@ -20,8 +20,8 @@ from .layout import (
     check_strided,
     contiguous_strides,
     expand_layout,
-    index_layout,
     is_contiguous,
+    items_layout,
     numel,
     parse_index,
     permute_layout,
@@ -233,9 +233,11 @@ def _with(handle: Handle, chain: Chain, layout: Layout) -> Handle:
 def index_view(handle: Handle, index: tuple[Any, ...]) -> Handle:
     """Basic indexing; see :func:`tensorplug.backends.layout.index_layout`."""
     items = parse_index(handle.shape, index)
-    layout = index_layout(handle.layout, index)
+    layout = items_layout(handle.layout, items)
     step = Index(handle.shape, tuple(item for item in items if item is not None))
-    chain = push(push(handle.chain, step), Reshape(step.shape, layout.shape))
+    chain = push(handle.chain, step)
+    if step.shape != layout.shape:
+        chain = push(chain, Reshape(step.shape, layout.shape))
     return _with(handle, chain, layout)
 
 

@@ -11,14 +11,15 @@ from typing import Any, ClassVar
 
 
 from . import dtypes
-from .base import Backend, Handle, Kernel, Layout, StorageInfo
+from .base import Backend, Handle, Kernel, Layout, StorageInfo, arange
 from .dtypes import DType
 from .layout import view_strides
+from .strided_index import StridedIndexing
 
 __all__ = ["StridedBackend", "elementwise", "elementwise_unary"]
 
 
-class StridedBackend(Backend):
+class StridedBackend(StridedIndexing, Backend):
     """The contract for an array module ``xp`` that follows NumPy's interface.
 
     Subclasses define ``name``, ``xp``, ``namespace``, ``devices``, ``from_host`` and ``to_host``.
@@ -57,6 +58,9 @@ class StridedBackend(Backend):
 
     def lift(self, kernel: Kernel) -> Kernel:
         return kernel
+
+    def settle(self, handle: Handle) -> Handle:
+        return handle if isinstance(handle, self.xp.ndarray) else self.xp.asarray(handle)
 
     def exclusive(self, handle: Handle) -> Handle:
         return self.clone(handle)
@@ -128,6 +132,19 @@ class StridedBackend(Backend):
             strides=strides,
         )  # fmt: skip
 
+    def view_dtype(self, handle: Handle, dtype: DType) -> Handle:
+        """The same memory as another type; the last dimension scales with the sizes."""
+        return handle.view(dtype.numpy)
+
+    def view_as_real(self, handle: Handle, attribute: None = None) -> Handle:
+        """A complex array as pairs of real and imaginary part, in a new last dimension."""
+        return handle[..., None].view(handle.real.dtype)
+
+    def view_as_complex(self, handle: Handle, attribute: None = None) -> Handle:
+        """Pairs in the last dimension, of stride 1, as complex numbers."""
+        paired = handle.view(dtypes.from_numpy(handle.dtype).to_complex().numpy)
+        return paired[..., 0]
+
     def assign(self, handle: Handle, value: Handle) -> None:
         if getattr(value, "dtype", None) is not None and value.dtype.kind == "c" != (
             handle.dtype.kind
@@ -150,6 +167,9 @@ class StridedBackend(Backend):
         # By way of a wide type, so that integers wrap around as torch's do.
         return self.xp.asarray(value).astype(dtype.numpy)
 
+    def arange(self, start: Any, end: Any, step: Any, dtype: DType, device: int) -> Handle:
+        return arange(self.xp, start, end, step, dtype)
+
     def cast(self, handle: Handle, dtype: DType) -> Handle:
         wanted = dtype.numpy
         if handle.dtype == wanted:
@@ -161,60 +181,8 @@ class StridedBackend(Backend):
     def clone(self, handle: Handle) -> Handle:
         return handle.copy()
 
-    # --- kernels that the array API has no function for ----------------------------------------------------
-    def gather(self, x: Handle, dim: int, index: Handle) -> Handle:
-        """``out[i][j] = x[index[i][j]][j]`` for ``dim`` 0; ``index`` may be the smaller one."""
-        return x[self._along(x, dim, index)]
-
-    def scatter(self, x: Handle, source: Handle, dim: int, index: Handle) -> Handle:
-        """A copy of ``x`` with ``out[index[i][j]][j] = source[i][j]`` for ``dim`` 0."""
-        out = x.copy()
-        out[self._along(x, dim, index)] = source
-        return out
-
-    def scatter_add(self, x: Handle, source: Handle, dim: int, index: Handle) -> Handle:
-        """As :meth:`scatter`, summing up what lands on the same place."""
-        out = x.copy()
-        self.add_at(out, self._along(x, dim, index), source)
-        return out
-
-    def add_at(self, out: Handle, index: Any, values: Handle) -> None:
-        """``out[index] += values`` in place, counting repeated indices."""
-        self.xp.add.at(out, index, values)
-
-    def _along(self, x: Handle, dim: int, index: Handle) -> tuple[Any, ...]:
-        grid = self.xp.ogrid[tuple(slice(size) for size in index.shape)]
-        where = list(grid) if index.ndim else []
-        if index.ndim:
-            where[dim] = index
-            return tuple(where)
-        return (index,) if x.ndim else (Ellipsis,)
-
-    def index_get(self, x: Handle, indices: tuple[Any, ...]) -> Handle:
-        """Advanced indexing: per leading dimension an integer handle or None for all of it."""
-        return x[_slices(indices)]
-
-    def index_put(
-        self, x: Handle, values: Handle, indices: tuple[Any, ...], accumulate: bool
-    ) -> Handle:
-        """A copy of ``x`` with ``out[indices] = values``, or ``+=`` with repeated indices."""
-        out = x.copy()
-        if accumulate:
-            self.add_at(out, _slices(indices), values)
-        else:
-            out[_slices(indices)] = values
-        return out
-
-    def nonzero(self, x: Handle) -> tuple[Handle, ...]:
-        """The indices of the elements that are not zero, one int64 handle per dimension."""
-        return tuple(self.xp.atleast_1d(x).nonzero()) if x.ndim == 0 else tuple(x.nonzero())
-
 
 _DTYPES = {dtype.numpy: dtype for dtype in dtypes.ALL}
-
-
-def _slices(indices: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(slice(None) if index is None else index for index in indices)
 
 
 def _bytes_of(owner: Any) -> Any:

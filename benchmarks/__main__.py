@@ -53,6 +53,8 @@ def _text(group: Group) -> str:
         if group.target is not None:
             verdict = "met" if figure <= group.target else "MISSED"
             text += f" (target <= {group.target:.2f}: {verdict})"
+        failed = sum(bool(row.error) for row in group.rows)
+        text += f", without {failed} rows that failed" if failed else ""
         lines.append(text)
     return "\n".join(lines) + "\n"
 

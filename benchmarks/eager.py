@@ -36,7 +36,9 @@ def _arrays(length: int, side: int) -> dict[str, np.ndarray]:
     return {name: rng.random(shape, np.float32) for name, shape in shapes.items()}
 
 
-def _rows(cases: list[tuple[str, str, str]], size: tuple[int, int], grad: bool) -> list[Row]:
+def _rows(
+    cases: list[tuple[str, str, str]], size: tuple[int, int], grad: bool, repeats: int = 25
+) -> list[Row]:
     arrays = _arrays(*size)
     rows = []
     for name, program, numpy_program in cases:
@@ -48,7 +50,7 @@ def _rows(cases: list[tuple[str, str, str]], size: tuple[int, int], grad: bool) 
             if grad:
                 tensors = {key: tensor.requires_grad_() for key, tensor in tensors.items()}
             codes[library] = (program, {**tensors, "m": m})
-        rows.append(statements(name, codes, repeats=25))
+        rows.append(statements(name, codes, repeats=repeats))
     return rows
 
 
@@ -65,5 +67,5 @@ def small_recording() -> Group:
 
 def large() -> Group:
     """A million elements against raw NumPy: our layer must not be felt."""
-    rows = _rows(LARGE, (1_000_000, 1000), False)
+    rows = _rows(LARGE, (1_000_000, 1000), False, repeats=60)
     return Group("eager, 10^6 elements", rows, to="numpy", target=1.05, each=True)

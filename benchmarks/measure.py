@@ -86,5 +86,5 @@ def attempt(name: str, measure: Callable[[], dict[str, float]]) -> Row:
     """A row of what ``measure`` returns; an exception becomes the row's text, the run goes on."""
     try:
         return Row(name, measure())
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # shown in the row
         return Row(name, error=f"{type(error).__name__}: {error}"[:200])

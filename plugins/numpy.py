@@ -12,6 +12,7 @@ import numpy as np
 
 from ..backends.base import Kernel
 from ..backends.strided import StridedBackend
+from ..backends import strided_nn
 from ..backends.strided_kernels import into_kernels, kernels
 
 __all__ = ["NumpyBackend"]
@@ -32,7 +33,7 @@ class NumpyBackend(StridedBackend):
     soft_errors: ClassVar[tuple[type[BaseException], ...]] = (RuntimeWarning, FloatingPointError)
 
     def __init__(self) -> None:
-        self._kernels = kernels(np)
+        self._kernels = {**kernels(np), **strided_nn.kernels(np)}
         self._into = into_kernels(np)
 
     def devices(self) -> Sequence[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from tensorplug.autograd.tensor import Tensor
@@ -19,7 +20,7 @@ _RIGHT, _WRONG = "#2b8a3e", "#c92a2a"
 def curves(runs: Sequence[Run], model: str) -> str:
     """The loss of every step and epoch, and the test accuracy, of one run per device, as SVG."""
     runs = [run for run in runs if run.epochs]
-    count = max(len(run.epochs) for run in runs)
+    count = max(math.ceil(len(run.losses) / run.steps) for run in runs)
     losses = [loss for run in runs for loss in run.epochs]
     high = max(loss for run in runs for loss in run.losses)
     names = ", ".join(run.device for run in runs)
@@ -40,8 +41,7 @@ def curves(runs: Sequence[Run], model: str) -> str:
         colour = _COLOURS[number % len(_COLOURS)]
         dash = _DASHES[number % len(_DASHES)]
         if number == 0:
-            per_epoch = len(run.losses) / len(run.epochs)
-            steps = [((at + 0.5) / per_epoch, value) for at, value in enumerate(run.losses)]
+            steps = [((at + 0.5) / run.steps, value) for at, value in enumerate(run.losses)]
             loss.plot(steps, "#c9dcfb", 1)
         loss.plot([(at + 0.5, value) for at, value in enumerate(run.epochs)], colour, 2.2, dash)
         accuracy.plot([(at + 1, v) for at, v in enumerate(run.accuracies)], colour, 2.2, dash)

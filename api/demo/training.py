@@ -26,6 +26,8 @@ class Run:
 
     device: str
     model: nn.Module
+    steps: int = 0
+    """In one epoch."""
     losses: list[float] = field(default_factory=list)
     """The loss of every step."""
     epochs: list[float] = field(default_factory=list)
@@ -61,9 +63,9 @@ def train(
         on_epoch: called after every epoch.
     """
     tp.manual_seed(seed)
-    run = Run(device, MODELS[name]().to(device))
-    optimizer = optim.Adam(run.model.parameters(), lr=LEARNING_RATE)
     loader = DataLoader(data[0], batch_size=64, shuffle=True)
+    run = Run(device, MODELS[name]().to(device), len(loader))
+    optimizer = optim.Adam(run.model.parameters(), lr=LEARNING_RATE)
     test = next(iter(DataLoader(data[1], batch_size=len(data[1]))))  # type: ignore[arg-type]  # sized
     try:
         for epoch in range(epochs):
@@ -79,17 +81,19 @@ def train(
 
 def _epoch(run: Run, loader: DataLoader, optimizer: optim.Optimizer) -> None:
     run.model.train()
-    losses = []
+    losses: list[Tensor] = []
     start = time.perf_counter()
-    for images, digits in loader:
-        optimizer.zero_grad()
-        scores = run.model(images.to(run.device))
-        loss = nn.functional.cross_entropy(scores, digits.to(run.device))
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.detach())  # read below, all at once: reading waits for the device
-    run.losses += tp.stack(losses).tolist()
-    run.seconds += time.perf_counter() - start
+    try:
+        for images, digits in loader:
+            optimizer.zero_grad()
+            scores = run.model(images.to(run.device))
+            loss = nn.functional.cross_entropy(scores, digits.to(run.device))
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.detach())
+    finally:  # reading a loss waits for the device: so all at once, here
+        run.losses += tp.stack(losses).tolist() if losses else []
+        run.seconds += time.perf_counter() - start
     run.epochs.append(sum(run.losses[-len(losses) :]) / len(losses))
 
 

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from tensorplug.autograd.node import RemovableHandle
 
+from ._backward_hooks import BackwardWatch
+
 __all__ = ["Hook", "RemovableHandle", "add_hook", "call_with_hooks"]
 
 
@@ -35,10 +37,16 @@ def call_with_hooks(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     try:
         for hook in tuple(module._forward_pre_hooks.values()):
             args, kwargs = _call_before(module, hook, args, kwargs)
+        watch = None
+        if module._backward_hooks or module._backward_pre_hooks:
+            watch = BackwardWatch(module)
+            args = watch.inputs(args)
         result = module.forward(*args, **kwargs)
         for key, hook in tuple(module._forward_hooks.items()):
             always.pop(key, None)  # it has its turn now, whether it raises or not
             result = _call_after(module, hook, args, kwargs, result)
+        if watch is not None:
+            result = watch.outputs(result)
     except Exception:
         for hook in always.values():
             _call_after(module, hook, args, kwargs, None)

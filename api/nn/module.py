@@ -49,6 +49,8 @@ class Module(ModuleTree, ModuleState):
             _non_persistent_buffers_set=set(),
             _forward_pre_hooks={},
             _forward_hooks={},
+            _backward_pre_hooks={},
+            _backward_hooks={},
             _state_dict_hooks={},
             _load_pre_hooks={},
             _load_post_hooks={},
@@ -62,7 +64,12 @@ class Module(ModuleTree, ModuleState):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run :meth:`forward` with the registered hooks around it."""
-        if self._forward_hooks or self._forward_pre_hooks:
+        if (
+            self._forward_hooks
+            or self._forward_pre_hooks
+            or self._backward_hooks
+            or self._backward_pre_hooks
+        ):
             return call_with_hooks(self, args, kwargs)
         return self.forward(*args, **kwargs)
 
@@ -322,6 +329,22 @@ class Module(ModuleTree, ModuleState):
         ``always_call`` also when ``forward`` raises, with None for the output.
         """
         return add_hook(self._forward_hooks, Hook(hook, with_kwargs, always_call), prepend)
+
+    def register_full_backward_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, grad_output)`` before the module's backward; it may replace it."""
+        return add_hook(self._backward_pre_hooks, hook, prepend)
+
+    def register_full_backward_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, grad_input, grad_output)`` once the inputs' gradients are known.
+
+        Both are tuples with None for what needs no gradient; only positional arguments count.
+        What it returns, unless None, replaces ``grad_input``.
+        """
+        return add_hook(self._backward_hooks, hook, prepend)
 
     # --- printing -------------------------------------------------------------------------------
     def extra_repr(self) -> str:

@@ -73,14 +73,14 @@ class SGD(Optimizer):
         rate = lr if group["maximize"] else -lr
         decay = -group["weight_decay"] if group["maximize"] else group["weight_decay"]
         for param in params:
-            grad = param.grad
+            grad: Any = param.grad
             if decay:
                 grad = grad.add(param, alpha=decay)
             if group["momentum"]:
                 grad = self._with_momentum(group, param, grad)
             param.add_(grad, alpha=rate)
 
-    def _with_momentum(self, group: dict[str, Any], param: Tensor, grad: Tensor) -> Tensor:
+    def _with_momentum(self, group: dict[str, Any], param: Tensor, grad: Any) -> Any:
         state = self.state[param]
         momentum = group["momentum"]
         buffer = state.get("momentum_buffer")

@@ -50,6 +50,5 @@ op("roll",
    grad=lambda F, g, shifts, dims: F.roll(g, tuple(-shift for shift in shifts), dims))  # fmt: skip
 
 _TRIANGLE = _family(lambda f: lambda x, k: f(x, k=k), ("x",), "diagonal")
-for _name in ("tril", "triu"):
-    op(_name, _TRIANGLE, public=False,
-       grad=lambda F, g, diagonal, _name=_name: getattr(F, _name)(g, diagonal))  # fmt: skip
+op("tril", _TRIANGLE, public=False, grad=lambda F, g, diagonal: F.tril(g, diagonal))
+op("triu", _TRIANGLE, public=False, grad=lambda F, g, diagonal: F.triu(g, diagonal))

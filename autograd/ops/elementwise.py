@@ -1,71 +1,197 @@
-"""Elementwise rows: arithmetic, exponentials, trigonometry, comparison, logic."""
+"""Arithmetic rows: sums, products, quotients, powers, and the rest of whole-number division."""
 
 from __future__ import annotations
 
+import cmath
 import math
 from typing import Any
 
-from ..families import BINARY, COMPARE, UNARY
+from ..families import BINARY, TERNARY, UNARY
 from ..kinds import (
-    ALWAYS_BOOL,
-    COMPLEX_TO_FLOAT,
     DEFAULT,
+    FLOATING,
+    INEXACT,
     INT_TO_FLOAT,
-    INTEGRAL,
+    INTEGER,
     NO_BOOL,
-    NO_COMPLEX,
+    NUMERIC_REAL,
     REAL_FLOAT,
 )
 from ..registry import op
 
-__all__: list[str] = []
+__all__ = ["conj", "drop", "is_array"]
 
 
-def _zero(F: Any, g: Any, x_shape: tuple[int, ...], x_dtype: Any) -> Any:
-    """The derivative of a step function."""
-    return F.zeros(x_shape, x_dtype)
+def is_array(x: Any) -> bool:
+    """Whether a saved input is an array, and not the Python number that an op was called with."""
+    return hasattr(x, "shape")
 
 
-def _conj(F: Any, x: Any) -> Any:
+def conj(F: Any, x: Any) -> Any:
     """The complex conjugate; ``x`` may be the Python number that an op was called with."""
     return F.conj(x) if hasattr(x, "shape") else x.conjugate()
 
 
-# --- arithmetic ------------------------------------------------------------------------------
+def drop(F: Any, mask: Any, g: Any) -> Any:
+    """The gradient ``g`` with zeros where ``mask`` is true."""
+    return F.where(mask, 0, g)
 
-op("add", BINARY, grad={"x": lambda F, g: g, "y": lambda F, g: g})
-op("sub", BINARY, xp="subtract", dtype=NO_BOOL, aliases=("subtract",),
+
+# --- sums and products -----------------------------------------------------------------------
+
+op("add", BINARY, grad={"x": lambda F, g: g, "y": lambda F, g: g}, public=False)
+op("sub", BINARY, xp="subtract", dtype=NO_BOOL, public=False,
    grad={"x": lambda F, g: g, "y": lambda F, g: -g})  # fmt: skip
 op("mul", BINARY, xp="multiply", aliases=("multiply",),
-   grad={"x": lambda F, g, y: g * _conj(F, y), "y": lambda F, g, x: g * _conj(F, x)})  # fmt: skip
-op("div", BINARY, xp="divide", dtype=INT_TO_FLOAT,
-   grad={"x": lambda F, g, y: g / _conj(F, y),
-         "y": lambda F, g, y, out: -g * _conj(F, out / y)})  # fmt: skip
-op("neg", UNARY, xp="negative", dtype=NO_BOOL, aliases=("negative",), grad=lambda F, g: -g)
-op("reciprocal", UNARY, xp=None, dtype=INT_TO_FLOAT, generic=lambda F, x: 1 / x,
-   grad=lambda F, g, out: -g * _conj(F, out * out))  # fmt: skip
-op("square", UNARY, grad=lambda F, g, x: g * (2 * _conj(F, x)))
-op("sqrt", UNARY, dtype=INT_TO_FLOAT, grad=lambda F, g, out: g / (2 * _conj(F, out)),
+   grad={"x": lambda F, g, y: g * conj(F, y), "y": lambda F, g, x: g * conj(F, x)})  # fmt: skip
+op("div", BINARY, xp="divide", dtype=INT_TO_FLOAT, public=False,
+   grad={"x": lambda F, g, y: g / conj(F, y),
+         "y": lambda F, g, y, out: -g * conj(F, out / y)})  # fmt: skip
+op("neg", UNARY, xp="negative", dtype=NO_BOOL, aliases=("negative",), grad=lambda F, g: -g,
+   ref="negative")  # fmt: skip
+op("reciprocal", UNARY, dtype=INT_TO_FLOAT, generic=lambda F, x: 1 / x, domain=(0.5, 4),
+   grad=lambda F, g, out: -g * conj(F, out * out))  # fmt: skip
+op("square", UNARY, dtype=DEFAULT, grad=lambda F, g, x: g * (2 * conj(F, x)))
+
+# --- powers and roots --------------------------------------------------------------------------
+
+op("sqrt", UNARY, dtype=INT_TO_FLOAT, grad=lambda F, g, out: g / (2 * conj(F, out)),
    domain=(0.1, 4))  # fmt: skip
-op("conj", UNARY, grad=lambda F, g: F.conj(g), inplace=False, public=False)
+op("rsqrt", UNARY, dtype=INT_TO_FLOAT, generic=lambda F, x: 1 / F.sqrt(x), domain=(0.1, 4),
+   grad=lambda F, g, out: g * (-0.5 * conj(F, out * out * out)))  # fmt: skip
 
-# --- exponentials and logarithms -------------------------------------------------------------
 
-op("exp", UNARY, dtype=INT_TO_FLOAT, grad=lambda F, g, out: g * _conj(F, out))
-op("expm1", UNARY, dtype=INT_TO_FLOAT, grad=lambda F, g, out: g * _conj(F, out + 1))
-op("log", UNARY, dtype=INT_TO_FLOAT, grad=lambda F, g, x: g / _conj(F, x), domain=(0.1, 4))
-op("log2", UNARY, dtype=INT_TO_FLOAT, domain=(0.1, 4),
-   grad=lambda F, g, x: g / (_conj(F, x) * math.log(2)))  # fmt: skip
-op("log10", UNARY, dtype=INT_TO_FLOAT, domain=(0.1, 4),
-   grad=lambda F, g, x: g / (_conj(F, x) * math.log(10)))  # fmt: skip
-op("log1p", UNARY, dtype=INT_TO_FLOAT, domain=(-0.5, 4),
-   grad=lambda F, g, x: g / (_conj(F, x) + 1))  # fmt: skip
+def _pow_base(F: Any, g: Any, x: Any, y: Any) -> Any:
+    if not is_array(y):
+        return F.zeros(g.shape, F.dtype_of(g)) if y == 0 else g * conj(F, y * x ** (y - 1))
+    # The dropped exponent is 1, so that what is dropped stays finite where x is 0.
+    safe = F.where(y == 0, 1, y)
+    return drop(F, y == 0, g * conj(F, y * F.pow(x, safe - 1)))
 
-# --- comparison --------------------------------------------------------------------------------
 
-op("eq", COMPARE, xp="equal")
-op("ne", COMPARE, xp="not_equal", aliases=("not_equal",))
-op("lt", COMPARE, xp="less", aliases=("less",))
-op("le", COMPARE, xp="less_equal", aliases=("less_equal",))
-op("gt", COMPARE, xp="greater", aliases=("greater",))
-op("ge", COMPARE, xp="greater_equal", aliases=("greater_equal",))
+def _log_of_number(x: Any) -> Any:
+    if isinstance(x, complex):
+        return cmath.log(x) if x else -math.inf
+    return math.log(x) if x > 0 else (-math.inf if x == 0 else math.nan)
+
+
+def _pow_exponent(F: Any, g: Any, x: Any, y: Any, out: Any) -> Any:
+    positive = F.real(y) >= 0 if F.dtype_of(y).is_complex else y >= 0
+    if not is_array(x):
+        log = _log_of_number(x)
+        if x == 0:
+            return F.where(positive, 0, g * (out * log))
+        return g * conj(F, out * log)
+    zero = F.logical_and(x == 0, positive)
+    return drop(F, zero, g * conj(F, out * F.log(F.where(zero, 1, x))))
+
+
+op("pow", BINARY, dtype=NO_BOOL, public=False, domain=(0.2, 3),
+   grad={"x": _pow_base, "y": _pow_exponent})  # fmt: skip
+
+# --- division to whole numbers -------------------------------------------------------------------
+
+
+def _floor_divide(F: Any, x: Any, y: Any) -> Any:
+    """Python's rule: the quotient that goes with a remainder of the divisor's sign."""
+    quotient = F.floordiv(x, y)
+    if not F.dtype_of(quotient).is_inexact:
+        return quotient
+    return F.where(F.logical_and(F.isinf(x), F.logical_not(F.isnan(quotient))), math.nan, quotient)
+
+
+def _whole(F: Any, g: Any, x_shape: Any, x_dtype: Any) -> Any:
+    return F.zeros(x_shape, x_dtype)
+
+
+def _whole_divisor(F: Any, g: Any, y_shape: Any, y_dtype: Any) -> Any:
+    return F.zeros(y_shape, y_dtype)
+
+
+op("floordiv", BINARY, xp="floor_divide", dtype=NUMERIC_REAL, public=False, node="FloorDivide",
+   grad={"x": _whole, "y": _whole_divisor}, domain=(0.5, 4))  # fmt: skip
+op("floor_divide", BINARY, xp=None, dtype=NUMERIC_REAL, generic=_floor_divide, domain=(0.5, 4),
+   grad={"x": _whole, "y": _whole_divisor}, ref="floor_divide")  # fmt: skip
+
+
+def _div_trunc(F: Any, x: Any, y: Any) -> Any:
+    if F.dtype_of(x).is_inexact:
+        return F.trunc(x / y)
+    quotient = F.floordiv(x, y)
+    rest = x - quotient * y
+    short = F.logical_and(rest != 0, (x < 0) != (y < 0))
+    return F.where(short, quotient + 1, quotient)
+
+
+op("div_trunc", BINARY, xp=None, dtype=NUMERIC_REAL, generic=_div_trunc, public=False,
+   grad={"x": _whole, "y": _whole_divisor}, domain=(0.5, 4))  # fmt: skip
+
+
+op("remainder", BINARY, dtype=NUMERIC_REAL, domain=(0.5, 4), ref="remainder",
+   grad={"x": lambda F, g: g, "y": lambda F, g, x, y: -g * F.floor_divide(x, y)})  # fmt: skip
+
+
+def _fmod(F: Any, x: Any, y: Any) -> Any:
+    rest = F.remainder(F.abs(x), F.abs(y))
+    if F.dtype_of(rest).is_inexact:
+        return F.copysign(rest, x)
+    return F.where(x < 0, -rest, rest)
+
+
+op("fmod", BINARY, xp=None, dtype=NUMERIC_REAL, generic=_fmod, domain=(0.5, 4),
+   grad={"x": lambda F, g: g, "y": lambda F, g, x, y: -g * F.div_trunc(x, y)},
+   ref="fmod")  # fmt: skip
+
+
+def _gcd(F: Any, x: Any, y: Any) -> Any:
+    x, y = F.abs(x), F.abs(y)
+    # Euclid's steps for all elements at once: 2 * bits always suffice (Fibonacci numbers).
+    for _ in range(12 * F.dtype_of(x).itemsize):
+        done = y == 0
+        x, y = F.where(done, x, y), F.where(done, 0, F.remainder(x, F.where(done, 1, y)))
+    return x
+
+
+def _lcm(F: Any, x: Any, y: Any) -> Any:
+    common = F.gcd(x, y)
+    return F.abs(F.floordiv(x, F.where(common == 0, 1, common)) * y)
+
+
+op("gcd", BINARY, xp=None, dtype=INTEGER, generic=_gcd, ref="gcd")
+op("lcm", BINARY, xp=None, dtype=INTEGER, generic=_lcm, ref="lcm")
+
+# --- combinations ------------------------------------------------------------------------------
+
+
+def _lerp_weight(F: Any, g: Any, x: Any, y: Any) -> Any:
+    return g * conj(F, y - x)
+
+
+def _lerp(F: Any, x: Any, y: Any, z: Any) -> Any:
+    weight = F.abs(z) if F.dtype_of(z).is_complex else z
+    return F.where(weight < 0.5, x + z * (y - x), y - (y - x) * (1 - z))
+
+
+op("lerp", TERNARY, xp=None, dtype=INEXACT, generic=_lerp, public=False,
+   grad={"x": lambda F, g, z: g * (1 - conj(F, z)), "y": lambda F, g, z: g * conj(F, z),
+         "z": _lerp_weight})  # fmt: skip
+
+
+def _hypot_part(F: Any, g: Any, part: Any, out: Any) -> Any:
+    return drop(F, out == 0, g * (part / F.where(out == 0, 1, out)))
+
+
+op("hypot", BINARY, dtype=FLOATING, ref="hypot",
+   grad={"x": lambda F, g, x, out: _hypot_part(F, g, x, out),
+         "y": lambda F, g, y, out: _hypot_part(F, g, y, out)})  # fmt: skip
+
+
+def _copysign_grad(F: Any, g: Any, x: Any, out: Any) -> Any:
+    if not is_array(x):
+        return g
+    return drop(F, x == 0, F.where(F.signbit(x) == F.signbit(out), g, -g))
+
+
+op("copysign", BINARY, dtype=REAL_FLOAT, ref="copysign",
+   grad={"x": _copysign_grad, "y": _whole_divisor})  # fmt: skip
+op("nextafter", BINARY, dtype=FLOATING, ref="nextafter")

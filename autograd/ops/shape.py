@@ -68,7 +68,7 @@ def retyped(row: Row, differentiable: bool) -> Any:
                 row, error, (input, attribute), kernel, (input._h, attribute)
             )
         result = make(handle, device.F.dtype_of(handle), device)
-        result._version = version = touch(input)
+        result._writes = version = touch(input)
         result._view = (input, row, (attribute,), version[0])
         if differentiable and GRAD_MODE.get():
             result._track = MAYBE

@@ -176,9 +176,9 @@ CASES = {
         "DeviceError",
     ),
     "libraries": Case(
-        plugin("'libraries', 'x:Y', requires=('no_lib_a', 'no_lib_b'), install='pip install them'"),
+        plugin("'libraries', 'x:Y', requires=('no_lib_a', 'no_lib_b'), install='get them'"),
         "library",
-        "expected the array libraries no_lib_a and no_lib_b, but they are not installed; pip install them",
+        "expected the array libraries no_lib_a and no_lib_b, but they are not installed; get",
     ),
     "module": Case(
         plugin("'module', 'no_such_module:Mine'"),

@@ -303,6 +303,55 @@ def test_hooks_with_keywords_and_failure() -> None:
         net(tp.ones(1), by=1.0)
 
 
+def _list(grad: tp.Tensor | None) -> object:
+    return None if grad is None else grad.tolist()
+
+
+def test_backward_hooks() -> None:
+    net = nn.Linear(2, 1, bias=False)
+    net.load_state_dict({"weight": tp.tensor([[2.0, 3.0]])})
+    seen: list[object] = []
+
+    def record(module: nn.Module, grad_input: tuple, grad_output: tuple) -> None:  # type: ignore[type-arg]
+        seen.append((_list(grad_input[0]), _list(grad_output[0])))
+
+    net.register_full_backward_hook(lambda m, gi, go: gi if gi[0] is None else (gi[0] * 10,))
+    with net.register_full_backward_hook(record, prepend=True):
+        x = tp.ones(1, 2, requires_grad=True)
+        net(x).sum().backward()
+        net(tp.ones(1, 2)).sum().backward()  # no gradient for the input
+    assert x.grad.tolist() == [[20.0, 30.0]]
+    assert seen == [([[2.0, 3.0]], [[1.0]]), (None, [[1.0]])]
+    assert net.weight.grad.tolist() == [[2.0, 2.0]]
+
+    net.register_full_backward_pre_hook(lambda module, grad_output: (grad_output[0] * 0.5,))
+    x.grad = None
+    net(x).sum().backward()
+    assert x.grad.tolist() == [[10.0, 15.0]]
+    net.register_full_backward_hook(lambda module, grad_input, grad_output: (x, x))
+    with pytest.raises(RuntimeError, match=r"Linear: expected its backward hook .*, got 2"):
+        net(x).sum().backward()
+
+
+class Pair(nn.Module):
+    """Takes and gives two tensors."""
+
+    def forward(self, a: tp.Tensor, b: tp.Tensor) -> tuple[tp.Tensor, tp.Tensor]:
+        return a * 2, b * 3
+
+
+def test_backward_hooks_with_several_tensors() -> None:
+    net, seen = Pair(), []
+    net.register_full_backward_hook(lambda module, *grads: seen.append(grads))
+    a, b = tp.ones(1, requires_grad=True), tp.ones(1)
+    first, second = net(a, b)
+    assert not second.requires_grad
+    first.sum().backward()
+    ((grad_input, grad_output),) = seen
+    assert [_list(grad) for grad in grad_input] == [[2.0], None]
+    assert [_list(grad) for grad in grad_output] == [[1.0], None]
+
+
 def test_printing() -> None:
     assert repr(nn.Module()) == "Module()"
     assert repr(Net()) == (

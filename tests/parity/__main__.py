@@ -26,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     names = options.names or tiers.names(options.tier)
     if options.missing:
         return _missing(names, options)
+    if options.aliases:
+        return _missing(_aliases(names, options.tier), options)
     results = _check(names, options)
     if not options.names:
         _say(table(results))
@@ -45,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--findings", type=int, default=10, help="findings printed per name")
     add("--json", type=Path, help="write the results to this file")
     add("--missing", action="store_true", help="list the names that do not exist, fast")
+    add("--aliases", action="store_true", help="list the database's aliases that do not exist")
     add("--write-docs", action="store_true", help="rewrite docs/differences.md")
     return parser
 
@@ -58,6 +61,13 @@ def _missing(names: list[str], options: argparse.Namespace) -> int:
     _say(f"{len(absent)} of {len(names)} names are missing")
     _write(options.json, absent)
     return int(bool(absent))
+
+
+def _aliases(names: list[str], tier: int) -> list[str]:
+    from .database import entries
+
+    found = [a.name for name in names for entry in entries(name, tier) for a in entry.aliases]
+    return list(dict.fromkeys(found))
 
 
 def _check(names: list[str], options: argparse.Namespace) -> list[dict[str, Any]]:

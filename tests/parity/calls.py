@@ -12,7 +12,7 @@ import torch
 from . import database as db
 from .canonical import canonical
 from .compare import compare, describe, to_torch_tree
-from .convert import Converter
+from .convert import Converter, leaves
 from .differences import Finding
 from .subject import Subject
 
@@ -101,10 +101,12 @@ def compare_call(
     """
     convert = Converter(subject)
     value, args, kwargs = call.arguments
-    mine = (convert(value), convert(args), convert.kwargs(kwargs))
+    mine, error = answer(lambda: _converted(convert, call, clone))
+    if error is not None:
+        return call.finding(check, "these arguments to exist", raised(error))
     if clone:
         value = value.detach().clone()
-        mine = (mine[0].detach().clone(), *mine[1:])
+    versions = {id(t): (t, t._version) for t in leaves(call.arguments, torch.is_tensor)}
     expected, refused = answer(lambda: torch_function(value, *args, **kwargs))
     got, error = answer(lambda: subject_function(mine[0], *mine[1], **mine[2]))
     if refused is not None:
@@ -113,17 +115,25 @@ def compare_call(
         return call.finding(check, describe(expected), raised(error))
     if clone and got is not mine[0]:
         return call.finding(check, "the tensor itself", "another object")
-    return _compare_results(call, check, torch_function, (got, expected), subject)
+    changed = [t for t, version in versions.values() if t._version != version]
+    results = [got, *map(convert, changed)], [expected, *changed]
+    return _compare_results(call, check, torch_function, results, subject)
+
+
+def _converted(convert: Converter, call: Call, clone: bool) -> tuple[Any, Any, Any]:
+    value, args, kwargs = convert.call(call.arguments)
+    return (value.detach().clone() if clone else value), args, kwargs
 
 
 def _compare_results(
     call: Call,
     check: str,
     torch_function: Callable[..., Any],
-    results: tuple[Any, Any],
+    results: tuple[list[Any], list[Any]],
     subject: Subject,
 ) -> Finding | None:
-    got, expected = results
+    """Compare the results, and the arguments that torch's call wrote into, such as statistics."""
+    (got, *changed), (expected, *written) = results
     fields = getattr(type(expected), "__match_args__", ())
     lost = [name for name in fields if not hasattr(got, name)]
     if lost and isinstance(expected, tuple):
@@ -132,8 +142,12 @@ def _compare_results(
     plain, error = answer(lambda: to_torch_tree(got, subject))
     if error is not None:
         return call.finding(check, describe(expected), raised(error))
+    exact = not _unpredictable(call)
+    found = compare(to_torch_tree(changed, subject), written, values=exact)
+    if found is not None:
+        return call.finding(check, f"argument written: {found[0]}", found[1])
     found = compare(plain, expected, values=False)
-    if found is None and not _unpredictable(call):
+    if found is None and exact:
         pick = lambda result: canonical(name, result, call.arguments)  # noqa: E731
         found = compare(
             pick(plain), pick(expected), precise=lambda: _precise(torch_function, call, pick)

@@ -53,6 +53,11 @@ class Converter:
         self._bases: dict[tuple[int, torch.dtype], Any] = {}
         self._alive: list[torch.Tensor] = []  # an address names a storage while that lives
 
+    def call(self, arguments: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> tuple[Any, Any, Any]:
+        """Convert one call: its first argument, the others and the keywords."""
+        value, args, kwargs = arguments
+        return self(value), self(args), self.kwargs(kwargs)
+
     def __call__(self, value: Any) -> Any:
         """Convert ``value``, looking into tuples, lists, dicts, slices and functions."""
         if isinstance(value, torch.Tensor):
@@ -92,26 +97,22 @@ class Converter:
     def _tensor(self, source: torch.Tensor) -> Any:
         plain = source.detach().resolve_conj().resolve_neg()
         self._alive.append(plain)
-        array = torch_numpy(plain)
-        if plain.is_contiguous() and plain.untyped_storage().nbytes() == array.nbytes:
-            made = self._base(plain, array.reshape(-1)).reshape(tuple(plain.shape))
+        name = (plain.untyped_storage().data_ptr(), plain.dtype)
+        whole = plain.is_contiguous() and plain.untyped_storage().nbytes() == plain.nbytes
+        if whole and (name not in self._bases or not plain.numel()):
+            made = self._bases[name] = self.subject.tensor(torch_numpy(plain))
         else:
-            made = self._strided(plain)
+            made = self._view(plain, name)
         return made.detach().requires_grad_() if source.requires_grad else made
 
-    def _base(self, plain: torch.Tensor, flat: np.ndarray) -> Any:
-        """The whole storage as one flat tensor of the subject, made once per storage."""
-        name = (plain.untyped_storage().data_ptr(), plain.dtype)
-        if not flat.size:
-            return self.subject.tensor(flat)
+    def _view(self, plain: torch.Tensor, name: tuple[int, torch.dtype]) -> Any:
+        """A view of the storage's tensor, which is made once and then shared."""
         if name not in self._bases:
-            self._bases[name] = self.subject.tensor(flat)
-        return self._bases[name]
-
-    def _strided(self, plain: torch.Tensor) -> Any:
-        count = plain.untyped_storage().nbytes() // plain.element_size()
-        flat = torch_numpy(plain.as_strided((count,), (1,), 0))
-        base = self._base(plain, flat)
+            count = plain.untyped_storage().nbytes() // plain.element_size()
+            self._bases[name] = self.subject.tensor(
+                torch_numpy(plain.as_strided((count,), (1,), 0))
+            )
+        base = self._bases[name]
         return base.as_strided(tuple(plain.shape), plain.stride(), plain.storage_offset())
 
 

@@ -112,8 +112,17 @@ def known() -> tuple[Difference, ...]:
     Raises:
         ValueError: naming the table with an unknown key or condition, or without its texts.
     """
-    tables = tomllib.loads(_FILE.read_text(encoding="utf-8")).get("difference", [])
-    return tuple(_read(table) for table in tables)
+    return tuple(_read(table) for table in _tables("difference"))
+
+
+def _notes() -> tuple[Difference, ...]:
+    """Differences that no comparison meets, for the document only."""
+    return tuple(_read(table) for table in _tables("note"))
+
+
+def _tables(kind: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = tomllib.loads(_FILE.read_text(encoding="utf-8")).get(kind, [])
+    return found
 
 
 def excuse(finding: Finding) -> Difference | None:
@@ -124,7 +133,7 @@ def excuse(finding: Finding) -> Difference | None:
 def document() -> str:
     """The text of ``docs/differences.md``."""
     rows = []
-    for item in known():
+    for item in (*known(), *_notes()):
         names = "all" if "*" in item.names else ", ".join(f"`{name}`" for name in item.names)
         rows.append(f"| {names} | {item.what} | {item.reason} |".replace("\n", " "))
     return _HEAD + "\n".join(rows) + "\n"

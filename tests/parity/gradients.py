@@ -104,8 +104,9 @@ class _Graph:
 def _graph(call: Call, subject: Subject, function: Function) -> _Graph | tuple[str, str] | None:
     """Run the sample on both sides; None where torch itself refuses it."""
     convert = Converter(subject)
-    value, args, kwargs = call.arguments
-    mine = (convert(value), convert(args), convert.kwargs(kwargs))
+    mine, error = answer(lambda: convert.call(call.arguments))
+    if error is not None:
+        return "these arguments to exist", raised(error)
     inputs = _inputs(call)
     theirs, refused = answer(lambda: _outputs(call, call.entry.op, call.arguments, lambda f: f))
     if refused is not None:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from .calls import answer, raised
-from .compare import compare, to_torch_tree
+from .compare import compare, describe, to_torch_tree
 from .differences import Finding
 from .subject import Subject
 
@@ -39,7 +39,7 @@ def own_findings(name: str, subject: Subject) -> Iterator[Finding | None]:
     expected = _plain(program(torch), Subject("torch"))
     got, error = answer(lambda: _plain(_placed(program, subject), subject))
     code = f"tests/parity/own*.py: {program.__name__}"
-    found = (repr(expected)[:200], raised(error)) if error else compare(got, expected)
+    found = (describe(expected)[:200], raised(error)) if error else compare(got, expected)
     yield Finding(name, name, "own", "", code, *found) if found else None
 
 

@@ -69,15 +69,8 @@ class DataLoader:
         if batch_sampler is not None:
             _refuse_with_batch_sampler(batch_size != 1, shuffle, sampler is not None, drop_last)
             batch_size = None
-        elif batch_size is None and drop_last:
-            raise ValueError("DataLoader: expected a batch_size with drop_last=True, got None")
-        self.batch_size = batch_size
-        self.drop_last = drop_last
-        self.sampler = self._make_sampler(bool(shuffle), sampler)
-        if batch_sampler is None and batch_size is not None and self._by_number:
-            batch_sampler = BatchSampler(self.sampler, batch_size, drop_last)
-        self.batch_sampler = batch_sampler
-        batched = batch_sampler is not None or batch_size is not None
+        self._choose_order(batch_size, bool(shuffle), sampler, batch_sampler, drop_last)
+        batched = self.batch_sampler is not None or batch_size is not None
         self.collate_fn = collate_fn or (default_collate if batched else default_convert)
 
     def _check_order(self, shuffle: bool, sampler: Any, batch_sampler: Any) -> None:
@@ -89,14 +82,27 @@ class DataLoader:
                 "IterableDataset, whose order is its own, got one"
             )
 
-    def _make_sampler(self, shuffle: bool, sampler: Any) -> Any:
-        if sampler is not None:
-            return sampler
-        if not self._by_number:
-            return itertools.repeat(None)  # nothing to choose: the dataset has its own order
-        if shuffle:
-            return RandomSampler(self.dataset, generator=self.generator)
-        return SequentialSampler(self.dataset)
+    def _choose_order(
+        self,
+        batch_size: int | None,
+        shuffle: bool,
+        sampler: Any,
+        batch_sampler: Any,
+        drop_last: bool,
+    ) -> None:
+        if batch_size is None and drop_last:
+            raise ValueError("DataLoader: expected a batch_size with drop_last=True, got None")
+        if sampler is None:
+            if not self._by_number:
+                sampler = itertools.repeat(None)  # nothing to choose: the order is the dataset's
+            elif shuffle:
+                sampler = RandomSampler(self.dataset, generator=self.generator)
+            else:
+                sampler = SequentialSampler(self.dataset)
+        if batch_sampler is None and batch_size is not None and self._by_number:
+            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
+        self.batch_size, self.drop_last = batch_size, drop_last
+        self.sampler, self.batch_sampler = sampler, batch_sampler
 
     def __iter__(self) -> Iterator[Any]:
         if not self._by_number:

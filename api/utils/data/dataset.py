@@ -210,8 +210,8 @@ def random_split(
         [7, 3]
     """
     total = len(dataset)  # type: ignore[arg-type]  # by contract
-    sizes = list(lengths)
-    if math.isclose(sum(sizes), 1) and all(0 <= size <= 1 for size in sizes) and total != 1:
+    sizes = [int(size) for size in lengths]
+    if math.isclose(sum(lengths), 1) and all(0 <= size <= 1 for size in lengths) and total != 1:
         sizes = [math.floor(total * size) for size in lengths]
         for extra in range(total - sum(sizes)):
             sizes[extra % len(sizes)] += 1
@@ -220,7 +220,5 @@ def random_split(
             f"random_split: expected lengths that add up to {total} or to 1, got {list(lengths)}"
         )
     order = tp.randperm(total, generator=generator, device="cpu").tolist()
-    ends = list(itertools.accumulate(int(size) for size in sizes))
-    return [
-        Subset(dataset, order[end - int(size) : end]) for end, size in zip(ends, sizes, strict=True)
-    ]
+    ends = itertools.accumulate(sizes)
+    return [Subset(dataset, order[end - n : end]) for end, n in zip(ends, sizes, strict=True)]

@@ -1,0 +1,125 @@
+"""Rows of neural networks that are neither convolution, pooling, norm nor activation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ...backends.dtypes import int64
+from ..families import GENERIC
+from ..registry import op
+
+__all__: list[str] = []
+
+
+def _conj(F: Any, x: Any) -> Any:
+    return F.conj(x) if F.dtype_of(x).is_complex else x
+
+
+def _rows(F: Any, x: Any) -> Any:
+    """All but the last dimension as one."""
+    shape = x.shape
+    return x if len(shape) == 2 else F.reshape(x, (math.prod(shape[:-1]), shape[-1]))
+
+
+# --- linear ------------------------------------------------------------------------------------
+
+
+def _linear(F: Any, x: Any, weight: Any, bias: Any) -> Any:
+    found = F.matmul(_rows(F, x), F.permute(weight, (1, 0)))
+    if len(x.shape) != 2:
+        found = F.reshape(found, (*x.shape[:-1], weight.shape[0]))
+    return found if bias is None else found + bias
+
+
+op(
+    "linear", GENERIC, inputs=("x", "weight", "bias"), attrs=(), xp=None, public=False,
+    generic=_linear, node="Addmm",
+    grad={
+        "x": lambda F, g, weight: F.linear(g, F.permute(_conj(F, weight), (1, 0)), None),
+        "weight": lambda F, g, x:
+            F.matmul(F.permute(_rows(F, g), (1, 0)), _conj(F, _rows(F, x))),
+        "bias": lambda F, g: F.row_sum(_rows(F, g)),
+    },
+)  # fmt: skip
+
+op("row_sum", GENERIC, inputs=("x",), attrs=(), xp=None, public=False,
+   generic=lambda F, x: F.sum(x, (0,), False),
+   grad=lambda F, g, x_shape: F.expand(g, x_shape))  # fmt: skip
+
+
+# --- embedding -----------------------------------------------------------------------------------
+
+
+def _embedding_rule(
+    F: Any, g: Any, index: Any, weight_shape: Any, padding: int | None, by_count: bool
+) -> Any:
+    dtype, rows = F.dtype_of(g), weight_shape[0]
+    column = (*index.shape, *(1,) * (len(weight_shape) - 1))
+    if padding is not None:
+        g = g * F.reshape(F.cast(index != padding, dtype), column)
+    if by_count:
+        ones = F.full((*index.shape, 1), 1, dtype)
+        count = F.embedding(F.embedding_back(ones, index, rows), index, None, False)
+        g = g / F.reshape(count, column)
+    return F.embedding_back(g, index, rows)
+
+
+def _embedding_back(F: Any, g: Any, index: Any, rows: int) -> Any:
+    inner = tuple(g.shape[len(index.shape) :])
+    return F.index_put(F.zeros((rows, *inner), F.dtype_of(g)), g, (index,), True)
+
+
+op("embedding", GENERIC, inputs=("weight", "index"), attrs=("padding", "by_count"), xp=None,
+   public=False, generic=lambda F, weight, index, padding, by_count: F.index_get(weight, (index,)),
+   grad={"weight": _embedding_rule})  # fmt: skip
+op("embedding_back", GENERIC, inputs=("g", "index"), attrs=("rows",), xp=None, public=False,
+   generic=_embedding_back,
+   grad={"g": lambda F, g, index: F.embedding(g, index, None, False)})  # fmt: skip
+
+
+# --- negative log-likelihood ---------------------------------------------------------------------
+# Input (N, C, L), target (N, L) of class numbers; weight is (C,) or None. The second output is
+# the sum of the weights of all targets that count: what "mean" divides by.
+
+
+def _weighted(F: Any, target: Any, weight: Any, ignore: int, dtype: Any) -> Any:
+    """The weight of each target, 0 for the ignored; and targets that are safe to index with."""
+    keep = target != ignore
+    known = F.where(keep, target, F.zeros(tuple(target.shape), F.dtype_of(target)))
+    known = F.cast(known, int64)
+    found = F.cast(keep, dtype)
+    return found if weight is None else found * F.index_get(weight, (known,)), known
+
+
+def _nll(F: Any, x: Any, target: Any, weight: Any, reduction: str, ignore: int) -> Any:
+    weights, known = _weighted(F, target, weight, ignore, F.dtype_of(x))
+    index = F.reshape(known, (known.shape[0], 1, known.shape[1]))
+    picked = F.reshape(F.gather(x, 1, index), tuple(target.shape))
+    losses, total = -(picked * weights), F.sum(weights, None, False)
+    if reduction == "none":
+        return losses, total
+    loss = F.sum(losses, None, False)
+    return (loss / total if reduction == "mean" else loss), total
+
+
+def _nll_back(
+    F: Any, g: Any, target: Any, weight: Any, total: Any, shape: Any, reduction: str, ignore: int
+) -> Any:
+    weights, known = _weighted(F, target, weight, ignore, F.dtype_of(g))
+    scale = -(g / total) if reduction == "mean" else -g
+    index = F.reshape(known, (known.shape[0], 1, known.shape[1]))
+    source = F.reshape(weights * scale, tuple(index.shape))
+    return F.scatter_add(F.zeros(shape, F.dtype_of(g)), source, 1, index)
+
+
+op("nll_loss", GENERIC, inputs=("x", "target", "weight"), attrs=("reduction", "ignore"),
+   outputs=("out", "total"), xp=None, public=False, generic=_nll, node="NllLoss",
+   grad={"x": lambda F, g, target, weight, total, x_shape, reduction, ignore: F.nll_loss_back(
+       g[0], target, weight, total, tuple(x_shape), reduction, ignore)})  # fmt: skip
+op("nll_loss_back", GENERIC, inputs=("g", "target", "weight", "total"),
+   attrs=("shape", "reduction", "ignore"), xp=None, public=False, generic=_nll_back,
+   node="NllLossBackward",
+   grad={"g": lambda F, g, target, weight, reduction, ignore: F.nll_loss(
+             g, target, weight, reduction, ignore)[0],
+         "total": lambda F, g: None})  # fmt: skip

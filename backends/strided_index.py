@@ -1,0 +1,158 @@
+"""Indexing kernels of :class:`tensorplug.backends.StridedBackend`, and the host's own.
+
+Index arguments are integer arrays. Every result is a new array; an index out of range raises
+IndexError naming the index and the size; the engine adds the op.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["StridedIndexing", "host_scatter_reduce"]
+
+_IDENTITY = {"sum": 0, "mean": 0, "prod": 1}
+
+
+class StridedIndexing:
+    """Kernels by position, for array modules that follow NumPy's interface."""
+
+    xp: Any
+
+    def gather(self, x: Any, dim: int, index: Any) -> Any:
+        """``out[i][j] = x[index[i][j]][j]`` for ``dim`` 0; ``index`` may be the smaller one."""
+        return self.xp.asarray(x[along(self.xp, x, dim, index)])
+
+    def scatter(self, x: Any, source: Any, dim: int, index: Any) -> Any:
+        """A copy of ``x`` with ``out[index[i][j]][j] = source[i][j]`` for ``dim`` 0."""
+        out = x.copy()
+        out[along(self.xp, x, dim, index)] = source
+        return out
+
+    def scatter_add(self, x: Any, source: Any, dim: int, index: Any) -> Any:
+        """As :meth:`scatter`, summing up what lands on the same place."""
+        where = along(self.xp, x, dim, index)
+        return self._accumulated(x, where, source)
+
+    def scatter_reduce(
+        self, x: Any, source: Any, dim: int, index: Any, reduce: str, include_self: bool
+    ) -> Any:
+        """As :meth:`scatter_add` with ``sum``, ``prod``, ``mean``, ``amax`` or ``amin``."""
+        where = along(self.xp, x, dim, index)
+        return _scatter_reduce(self.xp, x, source, where, reduce, include_self)
+
+    def index_select(self, x: Any, dim: int, index: Any) -> Any:
+        """The slices of ``x`` at the positions of a 1-d ``index``."""
+        checked(index, dim, x.shape[dim])
+        return self.xp.take(x, index, axis=dim)
+
+    def index_add(self, x: Any, source: Any, dim: int, index: Any) -> Any:
+        """A copy of ``x`` with the slices of ``source`` added at ``index``."""
+        checked(index, dim, x.shape[dim])
+        return self._accumulated(x, (slice(None),) * dim + (index,), source)
+
+    def index_get(self, x: Any, indices: tuple[Any, ...]) -> Any:
+        """Advanced indexing: per leading dimension an integer array or None for all of it."""
+        return self.xp.asarray(x[_slices(indices)])  # NumPy gives scalars for 0-d results
+
+    def index_put(self, x: Any, values: Any, indices: tuple[Any, ...], accumulate: bool) -> Any:
+        """A copy of ``x`` with ``out[indices] = values``, or ``+=`` with repeated indices."""
+        if accumulate:
+            return self._accumulated(x, _slices(indices), values)
+        out = x.copy()
+        out[_slices(indices)] = values
+        return out
+
+    def nonzero(self, x: Any) -> tuple[Any, ...]:
+        """The indices of the elements that are not zero, one int64 array per dimension."""
+        return tuple(self.xp.atleast_1d(x).nonzero()) if x.ndim == 0 else tuple(x.nonzero())
+
+    def flip(self, x: Any, dims: tuple[int, ...]) -> Any:
+        """A copy with some dimensions reversed."""
+        return self.xp.flip(x, dims).copy() if dims else x.copy()
+
+    def add_at(self, out: Any, index: Any, values: Any) -> None:
+        """``out[index] += values`` in place, counting repeated indices."""
+        self.xp.add.at(out, index, values)
+
+    def _accumulated(self, x: Any, where: Any, values: Any) -> Any:
+        if x.dtype.itemsize == 2 and x.dtype.kind in "fV":  # half: sums in float32
+            out = x.astype(self.xp.float32)
+            self.add_at(out, where, values.astype(self.xp.float32))
+            return out.astype(x.dtype)
+        out = x.copy()
+        self.add_at(out, where, values)
+        return out
+
+
+def along(xp: Any, x: Any, dim: int, index: Any) -> tuple[Any, ...]:
+    """The index of ``x`` that puts ``index`` at ``dim`` and each position itself elsewhere."""
+    checked(index, dim, x.shape[dim] if x.ndim else 1)
+    if not index.ndim:
+        return (index,) if x.ndim else (Ellipsis,)
+    where = list(xp.ogrid[tuple(slice(size) for size in index.shape)])
+    where[dim] = index
+    return tuple(where)
+
+
+def checked(index: Any, dim: int, size: int) -> None:
+    """Refuse indices out of range: NumPy would take negative ones from the end.
+
+    Raises:
+        IndexError: naming the first bad index and the size.
+    """
+    if not index.size or (index.min() >= 0 and index.max() < size):
+        return
+    flat = index.reshape(-1)
+    first = int(flat[(flat < 0) | (flat >= size)][0])
+    raise IndexError(
+        f"expected an index from 0 to {size - 1}, got {first}; index {first} is out of bounds "
+        f"for dimension {dim} with size {size}"
+    )
+
+
+def _scatter_reduce(
+    xp: Any, x: Any, source: Any, where: Any, reduce: str, include_self: bool
+) -> Any:
+    half = x.dtype.itemsize == 2 and x.dtype.kind in "fV"
+    out = x.astype(xp.float32) if half else x.copy()
+    source = source.astype(out.dtype)
+    if not include_self:
+        # The first value to come must win: start from the neutral element.
+        out[where] = _IDENTITY[reduce] if reduce in _IDENTITY else _worst(out.dtype, reduce)
+    if reduce == "prod":
+        xp.multiply.at(out, where, source)
+    elif reduce in ("amax", "amin"):
+        (xp.maximum if reduce == "amax" else xp.minimum).at(out, where, source)
+    else:
+        xp.add.at(out, where, source)
+    if reduce == "mean":
+        count = xp.full(x.shape, 1 if include_self else 0, dtype=np.int64)
+        xp.add.at(count, where, 1)
+        count = xp.maximum(count, 1)
+        whole = out.dtype.kind in "iu"
+        out = out // count if whole else out / count.astype(out.real.dtype)
+    return out.astype(x.dtype)
+
+
+def _worst(dtype: Any, reduce: str) -> Any:
+    """The value that every other one replaces."""
+    if dtype.kind == "b":
+        return reduce == "amin"
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return limits.min if reduce == "amax" else limits.max
+    return -np.inf if reduce == "amax" else np.inf
+
+
+def host_scatter_reduce(
+    x: np.ndarray, source: np.ndarray, dim: int, index: np.ndarray, reduce: str, include_self: bool
+) -> np.ndarray:
+    """``scatter_reduce`` over NumPy arrays, for backends that have nothing of the kind."""
+    where = along(np, x, dim, index)
+    return _scatter_reduce(np, x, source, where, reduce, include_self)
+
+
+def _slices(indices: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(slice(None) if index is None else index for index in indices)

@@ -1,0 +1,212 @@
+"""Sample arguments for every public function, made from the op rows.
+
+A row's family decides the arguments; a row or function with ``samples=`` makes its own through a
+:class:`SampleMaker`. Values depend on the seed alone, not on the device.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorplug as tp
+from tensorplug.autograd.registry import FUNCTIONS, Public
+from tensorplug.backends.dtypes import DType
+
+__all__ = ["Case", "Sample", "SampleMaker", "cases", "samples_of"]
+
+
+class Sample(NamedTuple):
+    """The arguments of one call; tensors live on the device under test."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    def __repr__(self) -> str:
+        parts = [describe(arg) for arg in self.args]
+        parts += [f"{name}={describe(value)}" for name, value in self.kwargs.items()]
+        return ", ".join(parts)
+
+
+class Case(NamedTuple):
+    """One public function with one dtype."""
+
+    public: Public
+    dtype: DType
+
+    def __repr__(self) -> str:
+        return f"{self.public.qualname}-{self.dtype.name}"
+
+
+def describe(value: Any) -> str:
+    """An argument as code that can be pasted, if it is small."""
+    if isinstance(value, tp.Tensor):
+        data = value.detach().cpu()
+        if data.numel() <= 12:
+            return f"tp.tensor({data.tolist()}, dtype=tp.{data.dtype.name})"
+        return f"<{data.dtype.name} tensor of shape {tuple(data.shape)}>"
+    if isinstance(value, (list, tuple)):
+        inner = ", ".join(map(describe, value))
+        return f"[{inner}]" if isinstance(value, list) else f"({inner},)"
+    return repr(value)
+
+
+class SampleMaker:
+    """Makes tensors for ``samples=lambda t: [...]``: ``t(2, 3)`` has the dtype under test.
+
+    Values are spread over ``domain`` without ties, so that sorting and maxima have one answer and
+    finite differences meet no kink by chance.
+    """
+
+    def __init__(
+        self, device: str, dtype: DType, domain: tuple[float, float] | None, seed: int
+    ) -> None:
+        self.device, self.dtype = device, dtype
+        self.domain = domain or (-2.0, 2.0)
+        self.rng = np.random.default_rng(seed)
+
+    def __call__(
+        self, *shape: int, dtype: DType | None = None, lo: float | None = None,
+        hi: float | None = None,
+    ) -> tp.Tensor:  # fmt: skip
+        dtype = dtype or self.dtype
+        low, high = self.domain[0] if lo is None else lo, self.domain[1] if hi is None else hi
+        if dtype.kind == "bool":
+            values: Any = self.rng.integers(0, 2, shape).astype(bool)
+        elif dtype.kind in ("int", "uint"):
+            start = int(np.ceil(max(low, 0) if dtype.kind == "uint" else low))
+            values = self.rng.integers(start, max(int(high) + 3, start + 1), shape)
+        else:
+            values = self._spread(shape, low, high)
+            if dtype.is_complex:
+                values = values + 1j * self._spread(shape, low, high)
+        return self.put(values, dtype)
+
+    def _spread(self, shape: tuple[int, ...], low: float, high: float) -> np.ndarray:
+        count = int(np.prod(shape, dtype=int))
+        steps = (np.arange(count) + self.rng.uniform(0.2, 0.8, count)) / max(count, 1)
+        return self.rng.permutation(low + (high - low) * steps).reshape(shape)
+
+    def put(self, values: Any, dtype: DType) -> tp.Tensor:
+        """A tensor of NumPy values on the device under test."""
+        return tp.tensor(np.asarray(values), dtype=dtype, device=self.device)
+
+    def int(self, shape: Any = (), lo: int = 0, hi: int = 5) -> tp.Tensor:
+        """int64 values in ``[lo, hi)``."""
+        return self.put(self.rng.integers(lo, hi, shape), tp.int64)
+
+    def bool(self, shape: Any = ()) -> tp.Tensor:
+        """Random truth values."""
+        return self.put(self.rng.integers(0, 2, shape).astype(np.bool_), tp.bool)
+
+    def pos(self, *shape: Any) -> tp.Tensor:
+        """Positive values."""
+        dims = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
+        return self(*dims, lo=0.3, hi=2.5)
+
+    def noncontig(self, *shape: Any) -> tp.Tensor:
+        """A tensor of this shape that is a transposed view with gaps."""
+        dims = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
+        wide = self(*reversed([2 * size for size in dims]))
+        back = tuple(range(len(dims)))[::-1]
+        return wide.permute(back)[tuple(slice(None, None, 2) for _ in dims)]
+
+    def scalar(self) -> float:
+        """A Python number that fits the dtype."""
+        return 2 if self.dtype.kind in ("int", "uint", "bool") else 1.5
+
+    def spd(self, size: int) -> tp.Tensor:
+        """A well-conditioned symmetric positive definite matrix."""
+        values = self.rng.normal(size=(size, size))
+        if self.dtype.is_complex:
+            values = values + 1j * self.rng.normal(size=(size, size))
+        return self.put(values @ values.conj().T + size * np.eye(size), self.dtype)
+
+
+# --- arguments by family -------------------------------------------------------------------------
+
+
+def _unary(t: SampleMaker) -> list[Any]:
+    return [(t(),), (t(0),), (t(5),), (t(2, 3),), (t.noncontig(2, 3),)]
+
+
+def _binary(t: SampleMaker) -> list[Any]:
+    return [
+        (t(), t()),
+        (t(2, 3), t(2, 3)),
+        (t(3), t(2, 3)),
+        (t(2, 1), t(1, 3)),
+        (t(0, 3), t(1)),
+        (t.noncontig(2, 3), t(2, 3)),
+        (t(4), t.scalar()),
+    ]
+
+
+def _ternary(t: SampleMaker) -> list[Any]:
+    return [(t(2, 3), t(2, 3), t(2, 3)), (t(2, 1), t(3), t())]
+
+
+def _reduce(t: SampleMaker) -> list[Any]:
+    return [
+        (t(),),
+        (t(2, 3),),
+        (t(2, 3), 1),
+        (t(2, 3, 2), -1, {"keepdim": True}),
+        (t(2, 3, 2), (0, 2)),
+        (t.noncontig(3, 2), 0),
+    ]
+
+
+FAMILIES: dict[str, Callable[[SampleMaker], list[Any]]] = {
+    "UNARY": _unary,
+    "BINARY": _binary,
+    "COMPARE": _binary,
+    "TERNARY": _ternary,
+    "REDUCE": _reduce,
+}
+
+
+def samples_of(public: Public, device: str, dtype: DType, seed: int = 0) -> list[Sample]:
+    """The calls to try; a function without samples is a fault of its declaration.
+
+    Raises:
+        LookupError: neither the function nor its family says how to call it.
+    """
+    maker = public.samples
+    if maker is None and public.row is not None:
+        maker = FAMILIES.get(public.row.family.name)
+    if maker is None:
+        raise LookupError(f"{public.qualname}: expected samples=, its row's family has none")
+    mixed = seed ^ zlib.crc32(public.qualname.encode())
+    found = []
+    for arguments in maker(SampleMaker(device, dtype, public.domain, mixed)):
+        items = arguments if isinstance(arguments, tuple) else (arguments,)
+        kwargs = items[-1] if items and isinstance(items[-1], dict) else {}
+        found.append(Sample(tuple(items[: len(items) - bool(kwargs)]), kwargs))
+    return found
+
+
+DTYPES = (
+    tp.bool, tp.uint8, tp.int8, tp.int32, tp.int64, tp.float16, tp.bfloat16, tp.float32, tp.float64,
+    tp.complex64, tp.complex128,
+)  # fmt: skip
+
+
+def kinds_of(public: Public) -> tuple[str, ...]:
+    """The kinds of types that a function takes."""
+    if public.dtypes is not None:
+        return tuple(public.dtypes.split())
+    if public.row is not None and public.row.dtype is not None:
+        return tuple(public.row.dtype.accepts)
+    return ("float",)
+
+
+def cases(only: str | None = None) -> Iterator[Case]:
+    """Every public function with every dtype that it takes; ``only`` is one kind."""
+    for public in FUNCTIONS.values():
+        kinds = kinds_of(public)
+        for dtype in DTYPES:
+            if dtype.kind in kinds and (only is None or dtype.kind == only):
+                yield Case(public, dtype)
