@@ -12,8 +12,8 @@ from .autograd.errors import OpError, OpTypeError
 from .autograd.inplace import write_out
 from .autograd.registry import function
 from .autograd.tensor import Tensor, default_dtype_of, make
-from .backends import dtypes, registry
-from .backends.device import Device, get_default_device
+from .backends import dtypes
+from .backends.device import Device, for_array, get_default_device
 from .backends.dtypes import DType
 
 __all__ = ["as_tensor", "device_of", "from_numpy", "shape_of", "tensor"]
@@ -198,7 +198,7 @@ def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tens
     dtype = check_dtype("as_tensor", dtype)
     if isinstance(data, Tensor):
         return data.to(device=where, dtype=dtype)
-    owner = registry.for_array(data)
+    owner = for_array(data)
     if owner is not None:
         backend = owner.backend
         handle = backend.adopt(data)
@@ -253,7 +253,7 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
     """
     if isinstance(ext_tensor, Tensor):
         return ext_tensor.detach()
-    owner = registry.for_array(ext_tensor)
+    owner = for_array(ext_tensor)
     if owner is not None:
         handle = owner.backend.adopt(ext_tensor)
         return make(handle, owner.backend.dtype_of(handle), owner)

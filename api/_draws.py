@@ -45,7 +45,8 @@ def _require_tensor(name: str, value: Any) -> None:
 # --- draws from given distributions --------------------------------------------------------------
 
 
-@function(method=False, random=True, samples=lambda t: [(0.0, 1.0, (2, 3)), (t(2, 3),)])
+@function(method=False, random=True, dtypes="float16 bfloat16 float32 float64",
+          samples=lambda t: [(0.0, 1.0, (2, 3)), (t(2, 3),)])  # fmt: skip
 def normal(
     mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
     out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
@@ -107,7 +108,8 @@ def _normal_of(mean: Any, std: Any, given: list[Tensor], generator: Any, out: An
     return value
 
 
-@function(random=True, samples=lambda t: [(t(2, 3, low=0.0, high=1.0),), (t(3), 0.3)])
+@function(random=True, dtypes="float16 bfloat16 float32 float64",
+          samples=lambda t: [(t(2, 3, lo=0.0, hi=1.0),), (t(3), 0.3)])  # fmt: skip
 def bernoulli(
     input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Any = None
 ) -> Tensor:
@@ -135,7 +137,8 @@ def bernoulli(
     return _tied("bernoulli", input, value) if out is None else write_out("bernoulli", out, value)
 
 
-@function(random=True, samples=lambda t: [(t(2, 3, low=0.1, high=1.0), 2)])
+@function(random=True, dtypes="float16 bfloat16 float32 float64",
+          samples=lambda t: [(t(2, 3, lo=0.1, hi=1.0), 2)])  # fmt: skip
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *,
     generator: Generator | None = None, out: Any = None,
@@ -180,7 +183,8 @@ def multinomial(
     return value if out is None else write_out("multinomial", out, value)
 
 
-@function(method=False, random=True, samples=lambda t: [(t(2, 3, low=0.1, high=9.0),)])
+@function(method=False, random=True, dtypes="float16 bfloat16 float32 float64",
+          samples=lambda t: [(t(2, 3, lo=0.1, hi=9.0),)])  # fmt: skip
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """Poisson random numbers with the rates in ``input``, in its type.
 

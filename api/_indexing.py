@@ -1,127 +1,151 @@
-"""``x[...]`` and ``x[...] = v``: basic indices give views, advanced ones copies."""
+"""``x[...]`` and ``x[...] = v``: basic indices give views, advanced ones copies.
+
+Note [Order of indexing]
+As in torch, integers, slices, None and Ellipsis are done first, as a view; then masks and index
+tensors pick from that view. NumPy lets integers broadcast with index arrays instead, which makes
+a difference when a slice lies between them: ``x[0, :, [0, 1]]`` has the slice's dimension first.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from .autograd import slow
-from .autograd.errors import OpIndexError, OpTypeError, check_devices
-from .autograd.inplace import apply
+from .autograd.errors import OpError, OpIndexError, OpTypeError, check_devices
+from .autograd.inplace import apply, bump, check_single
 from .autograd.modes import GRAD_MODE
 from .autograd.registry import ROWS
 from .autograd.tensor import Tensor, make
 from .backends import dtypes
 from ._creation import as_tensor
 
-__all__ = ["getitem", "setitem"]
+__all__ = ["as_indices", "assign", "getitem", "setitem"]
 
-_view = ROWS["index"].call
-_expand = ROWS["expand"].call
-_SIMPLE = (int, slice, type(None), type(Ellipsis))
-
-
-def _is_basic(item: Any) -> bool:
-    return type(item) in _SIMPLE
+_view, _expand, _clone, _reshape = (
+    ROWS[name].call for name in ("index", "expand", "clone", "reshape")
+)
+_get, _put = ROWS["index_get"].call, ROWS["index_put"].call
+_SIMPLE = frozenset((int, slice, type(None), type(Ellipsis)))
+_MASKS = (dtypes.bool_, dtypes.uint8)
+_INDEXES = (dtypes.int64, dtypes.int32, dtypes.int16, dtypes.int8)
+grad_mode = GRAD_MODE.get
 
 
 def getitem(self: Tensor, index: Any) -> Tensor:
-    """``self[index]`` as NumPy and torch do, negative steps included.
+    """``self[index]`` as torch does, negative steps included.
 
     Raises:
         IndexError: out of range, too many indices, or a mask of another shape.
     """
     kind = type(index)
     if kind is int or kind is slice:
-        return _view(self, (index, ...))
-    if kind is tuple and all(map(_is_basic, index)):
-        return _view(self, index if ... in index else (*index, ...))
+        return _view(self, (index, ...))  # type: ignore[no-any-return]
+    if kind is tuple and _SIMPLE.issuperset(map(type, index)):
+        if ... not in index:
+            index = (*index, ...)
+        return _view(self, index)  # type: ignore[no-any-return]
     basic, advanced = split(self, index)
-    out = self if basic is None else _view(self, basic)
     if advanced is None:
-        return out
-    return ROWS["index_get"].call(out, *_pack(advanced))
+        return _view(self, basic)  # type: ignore[no-any-return]
+    out = self if basic is None else _view(self, basic)
+    return _get(out, _raw(advanced))  # type: ignore[no-any-return]
 
 
-def _pack(indices: tuple[Tensor | None, ...]) -> tuple[Any, ...]:
-    return (tuple(None if index is None else index._h for index in indices),)
+def _raw(indices: tuple[Tensor | None, ...]) -> tuple[Any, ...]:
+    return tuple(None if index is None else index._h for index in indices)
 
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
-    """``self[index] = value`` with broadcasting; recorded where a gradient is needed."""
+    """``self[index] = value`` with broadcasting; recorded where a gradient is needed.
+
+    Raises:
+        IndexError: as :func:`getitem`.
+        RuntimeError: the value does not broadcast, or the tensor is an expanded one.
+    """
     basic, advanced = split(self, index)
     if advanced is None:
-        target = self if basic is None else _view(self, basic)
-        assign("__setitem__", target, value)
+        assign("__setitem__", _view(self, basic), value)
         return
     target = self if basic is None else _view(self, basic)
-    source = _value(self, value)
-    put(target, advanced, source, False)
+    source, indices = _value("__setitem__", target, value), _raw(advanced)
+    apply(
+        "__setitem__",
+        target,
+        lambda old, values: _put(old, _drop_ones(values, old, indices), indices, False),
+        (source,),
+        {},
+    )
 
 
-def _value(self: Tensor, value: Any) -> Tensor:
+def _drop_ones(values: Tensor, target: Tensor, indices: tuple[Any, ...]) -> Tensor:
+    """Values without leading dimensions of size 1 beyond those of the place they go to."""
+    used = [index for index in indices if index is not None]
+    rank = len(target._h.shape) - len(used) + max(len(index.shape) for index in used)
+    shape = tuple(values._h.shape)
+    lead = len(shape) - rank
+    if lead > 0 and all(size == 1 for size in shape[:lead]):
+        return _reshape(values, shape[lead:])  # type: ignore[no-any-return]
+    return values
+
+
+def _value(name: str, self: Tensor, value: Any) -> Tensor:
     """The assigned value as a tensor of the target's type on its device."""
     if not isinstance(value, Tensor):
         if slow.number(value):
             handle = self._device.F.full((), value, self._dtype)
             return make(handle, self._dtype, self._device)
         value = as_tensor(value, device=self._device)
-    check_devices("__setitem__", (self, value))
-    return value if value._dtype is self._dtype else value.to(self._dtype)
+    elif value._device is not self._device:
+        if value._h.shape:
+            check_devices(name, (self, value))
+        value = value.to(self._device)
+    return value if value._dtype is self._dtype else slow.cast(value, self._dtype)
 
 
 def assign(name: str, target: Tensor, value: Any) -> None:
     """Write ``value``, broadcast, into a tensor or view."""
-    source = _value(target, value)
-    shape = target._h.shape
-    lead = len(source._h.shape) - len(shape)
-    if lead > 0 and all(size == 1 for size in source._h.shape[:lead]):
-        source = ROWS["reshape"].call(source, tuple(source._h.shape[lead:]))
-    if GRAD_MODE.get() and (source._track or target._track):
-        apply(name, target, lambda _, value: ROWS["clone"].call(_expand(value, shape)), (source,), {})
-        return
-    if source._h.shape != shape:
+    source = _value(name, target, value)
+    shape, given = target._h.shape, source._h.shape
+    if given != shape:
+        lead = len(given) - len(shape)
+        if lead > 0 and all(size == 1 for size in given[:lead]):
+            source = _reshape(source, tuple(given[lead:]))
+            given = source._h.shape
+        lead = len(shape) - len(given)
+        if lead < 0 or any(a not in (1, b) for a, b in zip(given, shape[lead:], strict=True)):
+            raise OpError(
+                f"{name}: expected a value that broadcasts to {tuple(shape)}, got shape "
+                f"{tuple(given)}; the expanded size of the tensor must match the existing size",
+                op=name,
+            )
         source = _expand(source, shape)
+    if grad_mode() and (source._track or target._track):
+        apply(name, target, lambda _, value: _clone(value), (source,), {})
+        return
+    if target._view is not None:
+        check_single(name, target)
     target._device.F.assign(target._h, source._h)
-    version = target._writes
-    if version is None:
-        target._writes = [1]
-    else:
-        version[0] += 1
+    bump(target)
 
 
-def put(target: Tensor, indices: tuple[Any, ...], source: Tensor, accumulate: bool) -> Tensor:
-    """``target[indices] = source`` (or ``+=``) in place, for advanced indices."""
-    call, packed = ROWS["index_put"].call, _pack(indices)
-    return apply(
-        "index_put_",
-        target,
-        lambda old, values: call(old, values, *packed, accumulate),
-        (source,),
-        {},
-    )
+# --- reading an index --------------------------------------------------------------------------------
 
 
 def _as_index(self: Tensor, item: Any) -> Any:
-    """One item of an index as int, slice, None, Ellipsis, or an integer or mask tensor."""
-    if _is_basic(item):
+    """One item of an index as int, slice, None, Ellipsis, or an integer or mask tensor.
+
+    Raises:
+        IndexError: it is none of these.
+    """
+    if type(item) in _SIMPLE:
         return item
     if isinstance(item, bool):
         return make(self._device.F.full((), item, dtypes.bool_), dtypes.bool_, self._device)
-    if isinstance(item, Tensor) or isinstance(item, (list, tuple)) or hasattr(item, "__array__"):
-        found = item if isinstance(item, Tensor) else as_tensor(item, device=self._device)
-        if found._dtype.is_inexact and 0 in found._h.shape and not isinstance(item, Tensor):
-            found = found.to(dtypes.int64)  # an empty list
-        if found._dtype.is_inexact:
-            raise OpIndexError(
-                f"index: expected integer or bool tensors, got {found._dtype}; tensors used as "
-                "indices must be long, int, byte or bool tensors",
-                op="index",
-            )
-        check_devices("index", (self, found))
-        return found
+    if isinstance(item, (Tensor, list, tuple, range)) or hasattr(item, "__array__"):
+        return _index_tensor(self, item)
     if hasattr(item, "__index__"):
         return item.__index__()
-    raise OpTypeError(
+    raise OpIndexError(
         f"index: expected int, slice, None, Ellipsis or a tensor, got {type(item).__name__}; "
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are "
         "valid indices",
@@ -129,84 +153,142 @@ def _as_index(self: Tensor, item: Any) -> Any:
     )
 
 
+def _index_tensor(self: Tensor, item: Any) -> Any:
+    """A mask or an int64 tensor; an int for a 0-d integer tensor, which selects.
+
+    Raises:
+        IndexError: it is of another type.
+    """
+    if isinstance(item, Tensor):
+        found = item
+    else:
+        found = as_tensor(list(item) if isinstance(item, range) else item, device=self._device)
+        if 0 in found._h.shape and found._dtype.is_inexact:
+            found = slow.cast(found, dtypes.int64)  # an empty list
+    if found._dtype in _MASKS:
+        pass
+    elif found._dtype not in _INDEXES:
+        raise OpIndexError(
+            f"index: expected integer or bool tensors, got {found._dtype}; tensors used as "
+            "indices must be long, int, byte or bool tensors",
+            op="index",
+        )
+    elif not found._h.shape:
+        return int(found.item())  # type: ignore[attr-defined]
+    elif found._dtype is not dtypes.int64:
+        found = slow.cast(found, dtypes.int64)
+    if found._device is not self._device:
+        # Indices made on the host are common, and small: bring them over, as torch does.
+        found = found.to(self._device)  # type: ignore[attr-defined]
+    return found
+
+
+def _items(index: Any) -> list[Any]:
+    if isinstance(index, tuple):
+        return list(index)
+    nested = (slice, type(None), type(Ellipsis))
+    if isinstance(index, list) and any(
+        isinstance(item, nested) or (isinstance(item, Tensor) and item._h.shape) for item in index
+    ):
+        return index
+    return [index]
+
+
 def split(
     self: Tensor, index: Any
 ) -> tuple[tuple[Any, ...] | None, tuple[Tensor | None, ...] | None]:
     """Divide an index into a basic part (done first, a view) and an advanced one.
 
-    The advanced part has one entry per leading dimension of the view: an int64 tensor, or None
-    for the whole dimension. Masks become the indices of their True elements.
+    The advanced part has one entry per leading dimension of that view: an int64 tensor, or None
+    for the whole dimension; masks have become the places of their True elements. It is None when
+    there is no index tensor at all, the basic part when it would change nothing.
     """
-    items = list(index) if isinstance(index, tuple) else [index]
-    found = [_as_index(self, item) for item in items]
-    if all(map(_is_basic, found)):
-        basic = tuple(found)
-        return (basic if ... in basic else (*basic, ...)), None
-    if sum(item is Ellipsis for item in found) > 1:
-        raise OpIndexError("index: expected at most one Ellipsis, got several", op="index")
-    found = _expand_ellipsis(self, found)
-    basic_items: list[Any] = []
+    found = [_as_index(self, item) for item in _items(index)]
+    if not any(isinstance(item, Tensor) for item in found):
+        return (tuple(found) if ... in found else (*found, ...)), None
+    shape = self._h.shape
+    basic: list[Any] = []
     advanced: list[Tensor | None] = []
-    for item in found:
-        if isinstance(item, Tensor):
-            _take(self, item, basic_items, advanced)
+    dim = 0
+    for item in _without_ellipsis(self, found):
+        if not isinstance(item, Tensor):
+            basic.append(item)
+            if type(item) is not int:
+                advanced.append(None)
+            dim += item is not None
+        elif item._dtype not in _MASKS:
+            basic.append(slice(None))
+            advanced.append(item)
+            dim += 1
         else:
-            # NumPy and torch broadcast plain integers with the index tensors.
-            as_number = type(item) is int
-            basic_items.append(slice(None) if as_number else item)
-            advanced.append(_integer(self, item) if as_number else None)
-    while advanced and advanced[-1] is None:
+            _add_mask(item, tuple(shape[dim : dim + len(item._h.shape)]), basic, advanced)
+            dim += len(item._h.shape)
+    while advanced[-1] is None:
         advanced.pop()
-    trivial = all(item == slice(None) for item in basic_items)
-    return (None if trivial else (*basic_items, ...)), tuple(advanced)
+    trivial = all(item == slice(None) for item in basic)
+    return (None if trivial else (*basic, ...)), tuple(advanced)
 
 
-def _integer(self: Tensor, item: int) -> Tensor:
-    return make(self._device.F.full((), item, dtypes.int64), dtypes.int64, self._device)
-
-
-def _expand_ellipsis(self: Tensor, items: list[Any]) -> list[Any]:
-    """Replace the Ellipsis by the slices that it stands for."""
+def _without_ellipsis(self: Tensor, items: list[Any]) -> list[Any]:
+    """The items with each Ellipsis replaced by the slices that it stands for: all by the first."""
     used = sum(
-        item._h.ndim if isinstance(item, Tensor) and item._dtype in _MASKS else item is not None
+        len(item._h.shape) if isinstance(item, Tensor) and item._dtype in _MASKS
+        else item is not None
         for item in items
         if item is not Ellipsis
-    )
+    )  # fmt: skip
     rank = len(self._h.shape)
     if used > rank:
         raise OpIndexError(
             f"index: expected at most {rank} indices for a tensor of shape "
-            f"{tuple(self._h.shape)}, got {used}; too many indices",
+            f"{tuple(self._h.shape)}, got {used}; too many indices for tensor of dimension {rank}",
             op="index",
         )
-    at = next((i for i, item in enumerate(items) if item is Ellipsis), None)
-    if at is None:
-        return items
-    return [*items[:at], *[slice(None)] * (rank - used), *items[at + 1 :]]
+    whole = [slice(None)] * (rank - used)
+    found: list[Any] = []
+    for item in items:
+        if item is Ellipsis:
+            found += whole
+            whole = []
+        else:
+            found.append(item)
+    return found
 
 
-_MASKS = (dtypes.bool_, dtypes.uint8)
-
-
-def _take(self: Tensor, item: Tensor, basic: list[Any], advanced: list[Any]) -> None:
-    """Add one index tensor; a mask counts for as many dimensions as it has."""
-    if item._dtype not in _MASKS:
-        basic.append(slice(None))
-        advanced.append(item if item._dtype is dtypes.int64 else item.to(dtypes.int64))
-        return
-    if not item._h.shape:  # a 0-d mask adds a dimension of size 0 or 1
-        basic.append(None)
-        (chosen,) = item.reshape(1).nonzero(as_tuple=True)
-        advanced.append(chosen)
-        return
-    at = sum(entry is not None for entry in basic)
-    expected = tuple(self._h.shape[at : at + len(item._h.shape)])
-    if expected != tuple(item._h.shape):
+def _add_mask(
+    mask: Tensor, expected: tuple[int, ...], basic: list[Any], advanced: list[Tensor | None]
+) -> None:
+    """Add a mask, which counts for as many dimensions as it has; 0-d ones make a new one."""
+    if tuple(mask._h.shape) != expected:
         raise OpIndexError(
-            f"index: expected a mask of shape {expected}, got {tuple(item._h.shape)}; the shape of "
-            f"the mask does not match the shape of the indexed tensor {tuple(self._h.shape)}",
+            f"index: expected a mask of shape {expected}, got {tuple(mask._h.shape)}; the shape of "
+            "the mask does not match the shape of the indexed tensor",
             op="index",
         )
-    for chosen in item.nonzero(as_tuple=True):
-        basic.append(slice(None))
-        advanced.append(chosen)
+    device = mask._device
+    chosen = [make(h, dtypes.int64, device) for h in device.F.nonzero(mask._h)]
+    if not mask._h.shape:
+        basic.append(None)
+        advanced.append(chosen[0])
+        return
+    basic.extend([slice(None)] * len(chosen))
+    advanced.extend(chosen)
+
+
+def as_indices(self: Tensor, items: tuple[Any, ...]) -> tuple[Tensor | None, ...]:
+    """The index tensors of ``index_put``: one per dimension, None for a whole dimension.
+
+    Raises:
+        IndexError: an index tensor has another type.
+        TypeError: there is no index tensor.
+    """
+    basic, advanced = split(self, tuple(
+        item.reshape(1) if isinstance(item, Tensor) and item._dtype in _INDEXES
+        and not item._h.shape else item for item in items
+    ))  # fmt: skip
+    if advanced is None or basic is not None:
+        raise OpTypeError(
+            f"index_put: expected integer or bool tensors as indices, got {items!r}",
+            op="index_put",
+        )
+    return advanced

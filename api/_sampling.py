@@ -233,7 +233,8 @@ def randperm(
     return create("randperm", values, out, dtype, device, requires_grad, dtypes.int64)
 
 
-@function(method=False, random=True, samples=lambda t: [(t(2, 3),)])
+@function(method=False, random=True, dtypes="float16 bfloat16 float32 float64",
+          samples=lambda t: [(t(2, 3),)])  # fmt: skip
 def rand_like(
     input: Tensor, *, generator: Generator | None = None, dtype: Any = None, layout: Any = None,
     device: Any = None, requires_grad: bool = False, memory_format: Any = None,
@@ -247,7 +248,8 @@ def rand_like(
     return found
 
 
-@function(method=False, random=True, samples=lambda t: [(t(2, 3),)])
+@function(method=False, random=True, dtypes="float16 bfloat16 float32 float64",
+          samples=lambda t: [(t(2, 3),)])  # fmt: skip
 def randn_like(
     input: Tensor, *, generator: Generator | None = None, dtype: Any = None, layout: Any = None,
     device: Any = None, requires_grad: bool = False, memory_format: Any = None,
@@ -261,7 +263,8 @@ def randn_like(
     return found
 
 
-@function(method=False, random=True, samples=lambda t: [(t(2, 3), 5), (t(4), -2, 2)])
+@function(method=False, random=True, dtypes="int64 float32",
+          samples=lambda t: [(t(2, 3), 5), (t(4), -2, 2)])  # fmt: skip
 def randint_like(
     input: Tensor, *args: int, low: int | None = None, high: int | None = None,
     generator: Generator | None = None, dtype: Any = None, layout: Any = None,

@@ -8,6 +8,7 @@ Gradients are raw handles, or tensors when the pass itself is to be differentiat
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -108,7 +109,8 @@ class _Task:
     """The state of one pass: the gradients that wait, and what to do with finished ones."""
 
     __slots__ = (
-        "accumulate", "captured", "counts", "create", "pending", "retain", "useful", "wanted",
+        "accumulate", "captured", "counts", "create", "fresh", "pending", "retain", "useful",
+        "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -118,6 +120,7 @@ class _Task:
         self.create, self.retain, self.accumulate = create, retain, accumulate
         self.pending: dict[Any, Any] = {}
         self.captured: dict[Any, Any] = {}
+        self.fresh: set[Any] = set()  # leaves whose gradient nothing else can refer to
 
     def receive(self, target: Any, grad: Any) -> None:
         """Add a gradient to what an edge has got so far."""
@@ -159,6 +162,8 @@ class _Task:
                         before = pending.get(parent)
                         grad = found[position]
                         pending[parent] = grad if before is None else before + grad
+                        if type(parent) is Tensor and _is_fresh(before, grad, grads, found):
+                            self.fresh.add(parent)
                 if type(parent) is Edge:
                     parent = parent.node
                 left = counts[parent] - 1
@@ -261,6 +266,7 @@ class _Task:
         """Run a leaf's hooks and sum up its ``.grad``, or keep the gradient for the caller."""
         hooks = (leaf._extra or {}).get("hooks")
         if hooks:
+            self.fresh.discard(leaf)
             shown = self.show(grad, leaf._device)
             for hook in list(hooks.values()):
                 found = hook(shown)
@@ -276,12 +282,27 @@ class _Task:
     def add_to(self, leaf: Tensor, grad: Any) -> None:
         """Sum a gradient into ``leaf.grad``: in place, except when it will be differentiated."""
         before = leaf._grad
-        if self.create:
-            leaf._grad = grad.clone() if before is None else before + grad
-        elif before is None:
-            leaf._grad = make(leaf._device.backend.exclusive(grad), leaf._dtype, leaf._device)
-        else:
-            leaf._grad.add_(make(grad, leaf._dtype, leaf._device))  # type: ignore[attr-defined,union-attr]
+        with _SUMMING:  # two threads may share a parameter
+            before = leaf._grad
+            if self.create:
+                leaf._grad = grad.clone() if before is None else before + grad
+            elif before is not None:
+                before.add_(make(grad, leaf._dtype, leaf._device))  # type: ignore[attr-defined]
+            else:
+                backend = leaf._device.backend
+                owned = grad if leaf in self.fresh and backend.owns_memory(grad) else None
+                handle = backend.exclusive(grad) if owned is None else owned
+                leaf._grad = make(handle, leaf._dtype, leaf._device)
+
+
+_SUMMING = threading.Lock()
+
+
+def _is_fresh(before: Any, grad: Any, grads: Any, found: list[Any]) -> bool:
+    """Whether the sum so far is a handle of its own: rules may pass ``g`` on as it is."""
+    if before is not None:
+        return True
+    return grad is not grads and sum(other is grad for other in found) == 1
 
 
 def _traced(node: Node, message: str) -> str:

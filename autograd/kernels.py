@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..backends.device import Device, resolve
 from ..backends.dtypes import DType
 from ..backends.errors import KernelNotFound
+from ..backends.registry import kernels
 from .registry import ROWS, Row
 from .tensor import Tensor, make
 
@@ -35,7 +36,7 @@ class Kernels:
     def __init__(self, device: Device) -> None:
         self.device = device
         self.backend: Backend = device.backend
-        self._own: Mapping[str, Any] = self.backend.kernels()
+        self._own: Mapping[str, Any] = kernels(device.type)  # plugins' first, then its own
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("__"):

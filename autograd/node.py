@@ -38,7 +38,7 @@ class Plan:
         codes |= {name: -1 - k for k, name in enumerate(row.outputs)}
         if len(row.outputs) == 1:
             codes["out"] = -1
-        asked = [_parameters(rule) for _, rule in active]
+        asked = [parameters(rule) for _, rule in active]
         saved = {codes[name] for params in asked for name in params if name in codes}
         self.saves = tuple(sorted(saved, reverse=True))
         places: dict[str, int] = {
@@ -66,7 +66,8 @@ class Plan:
         )
 
 
-def _parameters(rule: Any) -> tuple[str, ...]:
+def parameters(rule: Any) -> tuple[str, ...]:
+    """What a rule asks for: its parameter names after ``F`` and ``g``."""
     code = rule.__code__
     return code.co_varnames[2 : code.co_argcount]
 

@@ -8,12 +8,13 @@ these two; there is no other list of operations.
 
 from __future__ import annotations
 
-import inspect
+import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from .list_node import ListNode
-from .node import Node, Plan
+from .node import Node, Plan, parameters
 
 __all__ = ["FUNCTIONS", "ROWS", "Public", "Row", "function", "op"]
 
@@ -78,7 +79,7 @@ def _check_rules(row: Row, grad: Any) -> dict[tuple[str, ...], Any]:
     known = {*names, *row.attrs, *row.outputs, "out", "needs"}
     known |= {f"{name}_{what}" for name in names for what in ("shape", "dtype")}
     for rule in rules.values():
-        asked = list(inspect.signature(rule).parameters)[2:]
+        asked = parameters(rule)
         unknown = [name for name in asked if name not in known]
         if unknown:
             raise ValueError(
@@ -177,7 +178,7 @@ def op(
     unknown = sorted(set(fields) - set(_PUBLIC_FIELDS))
     if unknown:
         raise ValueError(f"op {name!r}: unknown fields {unknown}; known: {_PUBLIC_FIELDS}")
-    caller = inspect.stack(0)[1]
+    caller = sys._getframe(1)
     row = Row(
         name,
         family,
@@ -191,7 +192,7 @@ def op(
         aliases=aliases,
         node=node or "".join(part.capitalize() for part in name.split("_")),
         view=family.view,
-        where=f"{caller.filename.rpartition('/')[2]}:{caller.lineno}",
+        where=f"{os.path.basename(caller.f_code.co_filename)}:{caller.f_lineno}",
     )
     family.build(row)
     if call is not None:

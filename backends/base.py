@@ -117,9 +117,12 @@ class Backend:
         return {}
 
     def exclusive(self, handle: Handle) -> Handle:
-        """A handle with these values that nothing else refers to: a clone, unless the backend
-        knows that the caller holds the only reference."""
+        """A handle with these values and memory of its own, to be written to later."""
         return self.clone(handle)
+
+    def owns_memory(self, handle: Handle) -> bool:
+        """Whether the handle is no view, so that its holder may write to it without a copy."""
+        return False
 
     def supports_dtype(self, dtype: DType, device: int) -> bool:
         """Whether the device computes with ``dtype``."""

@@ -179,8 +179,9 @@ def _on_host(
     """The values in one dimension, made chunk by chunk."""
     if count <= _CHUNK or sampler.whole:
         words = raw_bits(key, counter, sampler.size(count, dtype))
-        values = sampler.convert(Words(np, words, count, dtype, dtype.numpy), *params)
-        return values.astype(dtype.numpy, copy=False)
+        found = sampler.convert(Words(np, words, count, dtype, dtype.numpy), *params)
+        values: np.ndarray = found.astype(dtype.numpy, copy=False)
+        return values
     out = np.empty(count, dtype=dtype.numpy)
     flat = [x.reshape(-1) if hasattr(x, "shape") else x for x in params]
     for start in range(0, count, _CHUNK):

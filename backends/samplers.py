@@ -152,7 +152,8 @@ def _scaled(high: np.ndarray, low: np.ndarray, span: int) -> np.ndarray:
         return high
     top, bottom = _product(high, span)
     carry, _ = _product(low, span)
-    return top + (bottom + carry < bottom)
+    found: np.ndarray = top + (bottom + carry < bottom)
+    return found
 
 
 def _bernoulli(d: Words, p: Any) -> Any:

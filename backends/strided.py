@@ -62,8 +62,8 @@ class StridedBackend(StridedIndexing, Backend):
     def settle(self, handle: Handle) -> Handle:
         return handle if isinstance(handle, self.xp.ndarray) else self.xp.asarray(handle)
 
-    def exclusive(self, handle: Handle) -> Handle:
-        return self.clone(handle)
+    def owns_memory(self, handle: Handle) -> bool:
+        return handle.base is None
 
     # --- storage and views ---------------------------------------------------------------------------
     def address(self, handle: Handle) -> int:

@@ -50,11 +50,11 @@ def _text(group: Group) -> str:
     if figure is not None:
         kind = "worst" if group.each else "geometric mean"
         text = f"  {kind} of {OURS} / {group.to}: {figure:.2f}"
+        failed = sum(bool(row.error) for row in group.rows)
         if group.target is not None:
             verdict = "met" if figure <= group.target else "MISSED"
+            verdict = f"open, {failed} rows failed" if failed else verdict
             text += f" (target <= {group.target:.2f}: {verdict})"
-        failed = sum(bool(row.error) for row in group.rows)
-        text += f", without {failed} rows that failed" if failed else ""
         lines.append(text)
     return "\n".join(lines) + "\n"
 

@@ -1,6 +1,43 @@
 """The op rows, by area."""
 
-from . import elementwise, index, random, reduce, shape
-from . import activation, conv, nn, norm, pool
+from . import (
+    activation,
+    compare,
+    complex,
+    conv,
+    elementwise,
+    exponential,
+    index,
+    nn,
+    norm,
+    pool,
+    random,
+    reduce,
+    scan,
+    select,
+    shape,
+    sort,
+    special,
+    trigonometric,
+)
 
-__all__ = ["activation", "conv", "nn", "norm", "pool", "elementwise", "index", "random", "reduce", "shape"]
+__all__ = [
+    "activation",
+    "compare",
+    "complex",
+    "conv",
+    "elementwise",
+    "exponential",
+    "index",
+    "nn",
+    "norm",
+    "pool",
+    "random",
+    "reduce",
+    "scan",
+    "select",
+    "shape",
+    "sort",
+    "special",
+    "trigonometric",
+]

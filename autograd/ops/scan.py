@@ -100,6 +100,7 @@ op("logcumsumexp", SCAN, xp=None, dtype=INEXACT, public=False, grad=_logcumsumex
 
 
 def _pick(F: Any, g: Any, x_shape: Any, x_dtype: Any, indices: Any, dim: int) -> Any:
+    indices = getattr(indices, "_h", indices)  # indices are attributes: handles, never tensors
     return F.scatter_add(F.zeros(x_shape, F.dtype_of(g)), g, dim, indices)
 
 

@@ -1,0 +1,319 @@
+"""Writing by index: scatter, index_put and their relatives, out of place and in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._arguments import tensors, wrap_dim
+from .._indexing import as_indices
+from ..autograd import slow
+from ..autograd.errors import OpError, OpIndexError, check_devices
+from ..autograd.registry import ROWS, function
+from ..autograd.tensor import Tensor, make
+from ..backends.layout import numel
+from .index import check_index, finish, mask_of, places, vector
+from .view import common_shape, expand
+
+__all__: list[str] = []
+
+_scatter, _scatter_add, _scatter_reduce, _put, _add = (
+    ROWS[name].call
+    for name in ("scatter", "scatter_add", "scatter_reduce", "index_put", "index_add")
+)
+_view = ROWS["index"].call
+
+
+def constant(input: Tensor, value: Any, shape: tuple[int, ...] = ()) -> Tensor:
+    """A number as a tensor of the type and on the device of ``input``."""
+    handle = input._device.F.full(shape, value, input._dtype)
+    return make(handle, input._dtype, input._device)
+
+
+def _same_type(name: str, input: Tensor, source: Tensor) -> None:
+    check_devices(name, (input, source))
+    if input._dtype is not source._dtype:
+        raise OpError(
+            f"{name}: expected self and src of one type, got {input._dtype} and {source._dtype}; "
+            f"{name}(): Expected self.dtype to be equal to src.dtype",
+            op=name,
+        )
+
+
+def _source(name: str, input: Tensor, index: Tensor, source: Any) -> Tensor:
+    """The values to scatter, cut to the size of the index.
+
+    Raises:
+        RuntimeError: they are fewer than the indices, or of another type.
+    """
+    sizes = tuple(index._h.shape)
+    if not isinstance(source, Tensor):
+        return constant(input, source, sizes)
+    _same_type(name, input, source)
+    have = tuple(source._h.shape)
+    if have == sizes:
+        return source
+    if 0 in sizes:
+        return constant(input, 0, sizes)
+    fits = len(have or (1,)) == len(sizes or (1,))
+    pairs = zip(have or (1,), sizes or (1,), strict=False)
+    if not fits or any(size < wanted for size, wanted in pairs):
+        raise OpError(
+            f"{name}: expected a src of at least the size of index {sizes}, got {have}; Expected "
+            "index to be no larger than src apart from the dimension",
+            op=name,
+        )
+    if not have or not sizes:
+        return source.reshape(sizes)  # type: ignore[attr-defined,no-any-return]
+    return _view(source, (*(slice(size) for size in sizes), ...))  # type: ignore[no-any-return]
+
+
+_REDUCE_NAMES = {"add": "sum", "multiply": "prod"}
+
+
+@function(row="scatter", inplace=True,
+          samples=lambda t: [(t(3, 4), 1, t.int((3, 1), 0, 4), t(3, 1)),
+                             (t(3, 4), 0, t.int((1, 2), 0, 3), 2.0),
+                             (t(3), 0, t.int((0,), 0, 3), t(0))])  # fmt: skip
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
+    reduce: str | None = None, out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """A copy of ``input`` with ``out[index[i][j]][j] = src[i][j]`` for ``dim`` 0, and so on.
+
+    Args:
+        input: the start.
+        dim: along which to place.
+        index: int64, no larger than ``src``, nor (apart from ``dim``) than ``input``.
+        src: a tensor, or a number for all places.
+        value: the number, by name.
+        reduce: ``"add"`` or ``"multiply"`` what is there instead of replacing it.
+
+    Raises:
+        IndexError: an index is out of range.
+        RuntimeError: shapes or types do not fit.
+    """
+    given = src if src is not None else value
+    if given is None:
+        raise slow.errors.OpTypeError("scatter: expected src or value, got neither", op="scatter")
+    at, found = check_index("scatter", input, dim, index)
+    source = _source("scatter", input, found, given)
+    if reduce is None:
+        return finish("scatter", _scatter(input, source, at, found._h), out)
+    if reduce not in _REDUCE_NAMES:
+        raise OpError(f"scatter: expected reduce 'add' or 'multiply', got {reduce!r}; reduce "
+                      "argument must be either add or multiply", op="scatter")  # fmt: skip
+    result = _scatter_reduce(input, source, at, found._h, _REDUCE_NAMES[reduce], True)
+    return finish("scatter", result, out)
+
+
+@function(row="scatter_add", inplace=True,
+          samples=lambda t: [(t(3, 4), 1, t.int((3, 5), 0, 4), t(3, 5)),
+                             (t(3, 4), 0, t.int((2, 2), 0, 3), t(3, 4))])  # fmt: skip
+def scatter_add(
+    input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Tensor | None = None
+) -> Tensor:
+    """As ``scatter``, adding up what lands on one place and what was there."""
+    at, found = check_index("scatter_add", input, dim, index)
+    source = _source("scatter_add", input, found, src)
+    return finish("scatter_add", _scatter_add(input, source, at, found._h), out)
+
+
+_REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
+
+
+@function(row="scatter_reduce", inplace=True,
+          samples=lambda t: [(t(3, 4), 1, t.int((3, 5), 0, 4), t(3, 5), "sum"),
+                             (t(3), 0, t.int((5,), 0, 3), t(5), "amax"),
+                             (t(3), 0, t.int((5,), 0, 3), t(5), "mean", {"include_self": False}),
+                             (t.pos(3), 0, t.int((5,), 0, 3), t.pos(5), "prod")])  # fmt: skip
+def scatter_reduce(
+    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *,
+    include_self: bool = True, out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """As ``scatter``, combining what lands on one place by ``reduce``.
+
+    Args:
+        input: the start.
+        dim: along which to place.
+        index: int64, no larger than ``src``.
+        src: the values.
+        reduce: ``"sum"``, ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``.
+        include_self: whether the element of ``input`` counts too.
+    """
+    if reduce not in _REDUCTIONS:
+        raise OpError(f"scatter_reduce: expected one of {_REDUCTIONS}, got {reduce!r}; reduce "
+                      "argument must be either sum, prod, mean, amax or amin")  # fmt: skip
+    at, found = check_index("scatter_reduce", input, dim, index)
+    source = _source("scatter_reduce", input, found, src)
+    result = _scatter_reduce(input, source, at, found._h, reduce, bool(include_self))
+    return finish("scatter_reduce", result, out)
+
+
+# --- along one dimension, by a 1-d index -----------------------------------------------------------------
+
+
+def _slices(
+    name: str, input: Tensor, dim: int, index: Any, source: Tensor
+) -> tuple[Tensor, int, Tensor, Tensor]:
+    """``input`` and ``source`` with a dimension at least, ``dim`` from 0 and the index."""
+    _same_type(name, input, source)
+    at = wrap_dim(name, dim, len(input._h.shape))
+    found = vector(name, input, index)
+    x = input if input._h.shape else input.reshape(1)  # type: ignore[attr-defined]
+    values = source if source._h.shape else source.reshape(1)  # type: ignore[attr-defined]
+    shape, have = tuple(x._h.shape), tuple(values._h.shape)
+    wanted = (*shape[:at], found._h.shape[0], *shape[at + 1 :])
+    if have != wanted:
+        raise OpIndexError(
+            f"{name}: expected a source of shape {wanted}, got {have}; Source/destination tensor "
+            "must have same slice shapes and as many slices as there are indices",
+            op=name,
+        )
+    return x, at, found, values
+
+
+@function(row="index_add", inplace=True,
+          samples=lambda t: [(t(3, 4), 0, t.int((5,), 0, 3), t(5, 4)),
+                             (t(3, 4), 1, t.int((2,), 0, 4), t(3, 2), {"alpha": 2})])  # fmt: skip
+def index_add(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1,
+    out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """The slices of ``alpha * source`` added at the positions of a 1-d ``index``."""
+    x, at, found, values = _slices("index_add", input, dim, index, source)
+    if alpha != 1:
+        values = values * alpha  # type: ignore[operator]
+    result = _add(x, values, at, found._h).reshape(tuple(input._h.shape))
+    return finish("index_add", result, out)
+
+
+@function(inplace=True, samples=lambda t: [(t(3, 4), 0, t.int((1,), 0, 3), t(1, 4))])
+def index_copy(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Tensor | None = None
+) -> Tensor:
+    """The slices of ``source`` copied to the positions of a 1-d ``index``."""
+    x, at, found, values = _slices("index_copy", input, dim, index, source)
+    where = (*(None,) * at, in_range("index_copy", found, x._h.shape[at], at)._h)
+    return finish("index_copy", _put(x, values, where, False).reshape(tuple(input._h.shape)), out)
+
+
+def in_range(name: str, index: Tensor, size: int, dim: int) -> Tensor:
+    """The index itself, when every entry is from 0 to ``size - 1``.
+
+    Raises:
+        IndexError: one is not.
+    """
+    values = index.tolist()  # type: ignore[attr-defined]
+    wrong = [value for value in values if not 0 <= value < size]
+    if wrong:
+        raise OpIndexError(
+            f"{name}: expected indices from 0 to {size - 1}, got {wrong[0]}; index {wrong[0]} is "
+            f"out of bounds for dimension {dim} with size {size}",
+            op=name,
+        )
+    return index
+
+
+@function(inplace=True, samples=lambda t: [(t(3, 4), 0, t.int((2,), 0, 3), 1.5),
+                                           (t(3, 4), 1, t.int((2,), 0, 4), t())])  # fmt: skip
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+    """The slices at the positions of a 1-d ``index`` filled with a number or a 0-d tensor.
+
+    Raises:
+        RuntimeError: ``value`` has dimensions.
+    """
+    at = wrap_dim("index_fill", dim, len(input._h.shape))
+    found = vector("index_fill", input, index)
+    if isinstance(value, Tensor):
+        if value._h.shape:
+            raise OpError(f"index_fill: expected a 0-d value, got shape {tuple(value._h.shape)}; "
+                          "index_fill only supports a 0-dimensional value tensor")  # fmt: skip
+        filler = slow.cast(value, input._dtype)
+    else:
+        if isinstance(value, complex) and not input._dtype.is_complex:
+            raise OpError(f"index_fill: expected a real value, got {value}; index_fill(): "
+                          "Converting complex Scalar to non-complex type is not supported")  # fmt: skip
+        filler = constant(input, value)
+    x = input if input._h.shape else input.reshape(1)  # type: ignore[attr-defined]
+    size = x._h.shape[at]
+    wrapped = found + (found < 0) * size  # type: ignore[operator]
+    where = (*(None,) * at, in_range("index_fill", wrapped, size, at)._h)
+    shape = (*x._h.shape[:at], found._h.shape[0], *x._h.shape[at + 1 :])
+    return _put(x, expand(filler, shape), where, False).reshape(tuple(input._h.shape))  # type: ignore[no-any-return]
+
+
+# --- x[indices] = values -------------------------------------------------------------------------------
+
+
+@function(inplace=True,
+          samples=lambda t: [(t(3, 4), (t.int((2,), 0, 3),), t(2, 4)),
+                             (t(3, 4), (t.bool((3, 4)),), t()),
+                             (t(3, 4), (t.int((3,), 0, 3), t.int((3,), 0, 4)), t(3), True)])  # fmt: skip
+def index_put(
+    input: Tensor, indices: Any, values: Tensor, accumulate: bool = False
+) -> Tensor:
+    """A copy of ``input`` with ``out[indices] = values``, or ``+=`` with ``accumulate``.
+
+    Args:
+        input: the start.
+        indices: a tuple of integer or bool tensors, one per dimension (or dimensions); None
+            stands for a whole dimension.
+        values: broadcast to what the indices pick.
+        accumulate: add instead of replacing; repeated indices count every time.
+
+    Raises:
+        IndexError: an index is out of range.
+        RuntimeError: types differ.
+    """
+    if not isinstance(indices, (tuple, list)):
+        raise slow.errors.OpTypeError(
+            f"index_put: expected a tuple of tensors as indices, got {type(indices).__name__}"
+        )
+    _same_type("index_put", input, values)
+    items = tuple(slice(None) if index is None else index for index in indices)
+    where = as_indices(input, items)
+    return _put(input, values, tuple(None if i is None else i._h for i in where), accumulate)  # type: ignore[no-any-return]
+
+
+@function(samples=lambda t: [(t(3, 4), t.int((3,), 0, 12), t(3)),
+                             (t(3, 4), t.int((3,), 0, 12), t(3), True)], inplace=True)  # fmt: skip
+def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+    """A copy of ``input`` with the elements at flat positions replaced (or added to)."""
+    _same_type("put", input, source)
+    if numel(index._h.shape) != numel(source._h.shape):
+        raise OpError(
+            f"put: expected as many values as indices, got {numel(source._h.shape)} and "
+            f"{numel(index._h.shape)}; source should have the same number of elements as index",
+            op="put",
+        )
+    flat = input.reshape(-1)  # type: ignore[attr-defined]
+    values = source.reshape(tuple(index._h.shape))  # type: ignore[attr-defined]
+    return _put(flat, values, (index._h,), accumulate).reshape(tuple(input._h.shape))  # type: ignore[no-any-return]
+
+
+@function(inplace=True, samples=lambda t: [(t(3, 4), t.bool((3, 4)), t(12)),
+                                           (t(3, 4), t.bool((4,)), t(3, 4))])  # fmt: skip
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """A copy with the elements of ``source``, in order, where a mask is true; both broadcast.
+
+    Raises:
+        RuntimeError: the mask is not bool, types differ, or ``source`` has too few elements.
+    """
+    mask = mask_of("masked_scatter", mask)
+    _same_type("masked_scatter", input, source)
+    check_devices("masked_scatter", (input, mask))
+    shape = common_shape("masked_scatter", [tuple(input._h.shape), tuple(mask._h.shape)])
+    found = places(expand(mask, shape))
+    count = found[0]._h.shape[0] if found else 0
+    if count > numel(source._h.shape):
+        raise OpError(
+            f"masked_scatter: expected a source of at least {count} elements, got "
+            f"{numel(source._h.shape)}; masked_scatter: expected self and source to have enough "
+            "elements for the mask",
+            op="masked_scatter",
+        )
+    values = source.reshape(-1)[:count]  # type: ignore[attr-defined]
+    start = expand(input, shape)
+    start = start if shape else start.reshape(1)  # type: ignore[attr-defined]
+    result = _put(start, values, tuple(place._h for place in found), False)
+    return result.reshape(shape)  # type: ignore[no-any-return]

@@ -1,0 +1,1 @@
+"""The functions of ``tensorplug.nn.functional``, by area."""
