@@ -39,7 +39,7 @@ def attach() -> None:
 _METHODS["__getitem__"], _METHODS["__setitem__"] = getitem, setitem
 
 
-# --- shape and memory ---------------------------------------------------------------------------
+# --- shape and memory ------------------------------
 
 
 class SizeProperty(int):
@@ -180,7 +180,7 @@ _METHODS["is_inference"] = lambda self: False
 _METHODS["get_device"] = lambda self: -1 if self._device.type == "cpu" else self._device.index
 _METHODS["_version"] = property(lambda self: touch(self)[0])
 
-# --- values to Python and NumPy ---------------------------------------------------------------------
+# --- values to Python and NumPy ------------------------------
 
 
 def _host(self: Tensor) -> Any:
@@ -301,7 +301,7 @@ def __contains__(self: Tensor, value: Any) -> bool:
     return bool((self == value).any())
 
 
-# --- exchange with other libraries -------------------------------------------------------------------
+# --- exchange with other libraries ------------------------------
 
 
 @method
@@ -322,7 +322,7 @@ def __dlpack_device__(self: Tensor) -> tuple[Any, int]:
     return self._device.backend.native(self._h).__dlpack_device__()
 
 
-# --- moving and copying --------------------------------------------------------------------------------
+# --- moving and copying ------------------------------
 
 
 @method
@@ -437,7 +437,7 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     return self
 
 
-# --- autograd ----------------------------------------------------------------------------------------------
+# --- autograd ------------------------------
 
 
 @method

@@ -61,10 +61,12 @@ _NO_REFLECTION = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"}
 def _operators(functions: SimpleNamespace) -> None:
     """Python's operators. Forward ones are the functions themselves, to save a call."""
     for dunder, name in _UNARY_OPERATORS.items():
-        if not hasattr(functions, name): continue  # TEMP
+        if not hasattr(functions, name):
+            continue  # TEMP
         setattr(Tensor, dunder, getattr(functions, name))
     for dunder, name in _BINARY_OPERATORS.items():
-        if not hasattr(functions, name): continue  # TEMP
+        if not hasattr(functions, name):
+            continue  # TEMP
         function = getattr(functions, name)
         setattr(Tensor, dunder, function)
         if dunder not in _NO_REFLECTION:

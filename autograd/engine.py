@@ -209,7 +209,7 @@ class _Task:
         handle = device.F.zeros(output[0], output[1])
         return make(handle, output[1], device) if self.create else handle
 
-    # --- gradients as tensors, for hooks and results ----------------------------------------------
+    # --- gradients as tensors, for hooks and results -----
     def show(self, grad: Any, device: Any) -> Any:
         """A gradient as a tensor."""
         if grad is None or type(grad) is Tensor:
@@ -257,10 +257,8 @@ class _Task:
         for position, grad in enumerate(found):
             shown = self.show(grad, node.device)
             if shown is not None and shown.detach().isnan().any().item():
-                raise OpError(
-                    _traced(node, f"Function {node.name()!r} returned nan values in its "
-                                  f"{position}th output")  # fmt: skip
-                )
+                text = f"Function {node.name()!r} returned nan values in its {position}th output"
+                raise OpError(_traced(node, text))
 
     def finish_leaf(self, leaf: Tensor, grad: Any) -> None:
         """Run a leaf's hooks and sum up its ``.grad``, or keep the gradient for the caller."""

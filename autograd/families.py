@@ -76,7 +76,7 @@ def _name(function: Callable[..., Any], row: Row) -> Callable[..., Any]:
     return function
 
 
-# --- elementwise -----------------------------------------------------------------------------
+# --- elementwise ------------------------------
 
 UNARY = Family(
     "UNARY", inputs=("x",), dtype=kinds.DEFAULT, path=calls.unary, elementwise=True, inplace=True
@@ -109,7 +109,7 @@ TERNARY = Family(
 )
 
 
-# --- reductions ------------------------------------------------------------------------------
+# --- reductions ------------------------------
 
 
 def dims_of(name: str, dim: Any, ndim: int) -> tuple[int, ...] | None:
@@ -179,7 +179,7 @@ SCAN = Family(
     from_xp=lambda function, row: lambda x, dim: function(x, axis=dim),
 )  # fmt: skip
 
-# --- everything else -------------------------------------------------------------------------
+# --- everything else ------------------------------
 
 VIEW = Family("VIEW", inputs=("x",), attrs=("attribute",), path=calls.view, view=True)
 GENERIC = Family("GENERIC", path=calls.generic)

@@ -87,9 +87,7 @@ class FunctionNode(Node):
 
     def apply(self, F: Any, grads: Any, tensors: bool) -> Any:
         """Call the user's ``backward`` with tensors, and check what it gives back."""
-        shown = [
-            g if g is None or tensors else make(g, F.dtype_of(g), self.device) for g in grads
-        ]
+        shown = [g if g is None or tensors else make(g, F.dtype_of(g), self.device) for g in grads]
         found = self.function.backward(self.ctx, *shown)
         if not isinstance(found, tuple):
             found = (found,)
@@ -197,7 +195,9 @@ class Function:
         return outs if isinstance(result, tuple) else outs[0]
 
 
-def _fresh_outputs(outs: tuple[Any, ...], args: tuple[Any, ...], dirty: set[int]) -> tuple[Any, ...]:
+def _fresh_outputs(
+    outs: tuple[Any, ...], args: tuple[Any, ...], dirty: set[int]
+) -> tuple[Any, ...]:
     """Outputs that may carry a node: an argument given back unchanged becomes an alias of it."""
     given = {id(x) for x in args}
     found = []

@@ -110,9 +110,7 @@ def _gradients(
                 " one of the differentiated Tensors does not require grad"
             )
         edges.append(found)
-    captured = run(
-        roots, grads, edges, retain_graph=retain, create_graph=create, accumulate=False
-    )
+    captured = run(roots, grads, edges, retain_graph=retain, create_graph=create, accumulate=False)
     return [captured.get(_key(found)) for found in edges]
 
 

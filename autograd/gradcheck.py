@@ -36,7 +36,9 @@ def _numerical(
                 moved[i] = moved[i] + sign * step
                 value = moved.reshape(target.shape)
                 args = [value if x is target else x for x in inputs]
-                sides.append([out.detach().reshape(-1).tolist() for out in _outputs(function, args)])
+                sides.append(
+                    [out.detach().reshape(-1).tolist() for out in _outputs(function, args)]
+                )
             rows.append(
                 [[(a - b) / (2 * eps) for a, b in zip(*pair, strict=True)]
                  for pair in zip(*sides, strict=True)]

@@ -9,9 +9,28 @@ from __future__ import annotations
 from ..backends.dtypes import ALL, DType, bool_, default_float, int64
 
 __all__ = [
-    "ALWAYS_BOOL", "ANY", "COMPLEX_PART", "COMPLEX_TO_FLOAT", "DEFAULT", "FLOATING",
-    "FLOAT_TO_COMPLEX", "INEXACT", "INEXACT_TO_FLOAT", "INTEGER", "INTEGRAL",
-    "INT_OR_COMPLEX_TO_FLOAT", "INT_TO_FLOAT", "INT_TO_LONG", "Kind", "NO_BOOL", "NO_COMPLEX", "NUMERIC_REAL", "REAL_FLOAT", "REAL_TO_BOOL", "REAL_TO_LONG", "TO_LONG",
+    "ALWAYS_BOOL",
+    "ANY",
+    "COMPLEX_PART",
+    "COMPLEX_TO_FLOAT",
+    "DEFAULT",
+    "FLOATING",
+    "FLOAT_TO_COMPLEX",
+    "INEXACT",
+    "INEXACT_TO_FLOAT",
+    "INTEGER",
+    "INTEGRAL",
+    "INT_OR_COMPLEX_TO_FLOAT",
+    "INT_TO_FLOAT",
+    "INT_TO_LONG",
+    "NO_BOOL",
+    "NO_COMPLEX",
+    "NUMERIC_REAL",
+    "REAL_FLOAT",
+    "REAL_TO_BOOL",
+    "REAL_TO_LONG",
+    "TO_LONG",
+    "Kind",
 ]  # fmt: skip
 
 

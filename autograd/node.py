@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     from ..backends.device import Device
     from .registry import Row
 
-__all__ = ["AccumulateGrad", "Hooks", "Node", "Plan", "RemovableHandle", "record", "record_number", "record_one", "record_two"]
+__all__ = [
+    "AccumulateGrad",
+    "Hooks",
+    "Node",
+    "Plan",
+    "RemovableHandle",
+    "record",
+    "record_number",
+    "record_one",
+    "record_two",
+]
 
 
 class Plan:
@@ -210,7 +220,7 @@ class Node:
         if self.saved:
             self.saved = None
 
-    # --- what users see -------------------------------------------------------------------------
+    # --- what users see -----
     def name(self) -> str:
         """The class name, as torch's ``grad_fn.name()``."""
         return type(self).__name__

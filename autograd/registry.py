@@ -8,7 +8,6 @@ these two; there is no other list of operations.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -192,7 +191,7 @@ def op(
         aliases=aliases,
         node=node or "".join(part.capitalize() for part in name.split("_")),
         view=family.view,
-        where=f"{os.path.basename(caller.f_code.co_filename)}:{caller.f_lineno}",
+        where=f"{caller.f_code.co_filename.rpartition('/')[2]}:{caller.f_lineno}",
     )
     family.build(row)
     if call is not None:

@@ -160,7 +160,7 @@ def promote_all(row: Row, values: tuple[Any, ...]) -> tuple[tuple[Any, ...], DTy
     return tuple(cast(x, dtype) if type(x) is Tensor else x for x in values), dtype
 
 
-# --- the generic call path -------------------------------------------------------------------
+# --- the generic call path ------------------------------
 
 
 def inputs(row: Row, values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -51,8 +51,8 @@ class Tensor(metaclass=_TensorType):
         "_h",
         "_node",
         "_track",
-        "_writes",
         "_view",
+        "_writes",
     )
 
     _h: Any

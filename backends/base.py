@@ -70,7 +70,7 @@ class Backend:
     :meth:`devices`.
     """
 
-    # --- required -----------------------------------------------------------------------------
+    # --- required -----
     name: str
     """What people call the library, for example ``"numpy"``."""
 
@@ -89,7 +89,7 @@ class Backend:
         """The values as a NumPy array; waits for pending work. May share memory on a CPU."""
         raise NotImplementedError(f"{type(self).__name__}.to_host is required")
 
-    # --- optional: declarations ---------------------------------------------------------------
+    # --- optional: declarations -----
     mutable: ClassVar[bool] = False
     """Whether library arrays can be written in place with views that alias."""
 
@@ -113,7 +113,8 @@ class Backend:
 
     def into_kernels(self) -> Mapping[str, Kernel]:
         """Elementwise kernels that can write into a given handle: ``kernel(*handles, out)``,
-        where ``out`` may be one of the inputs. In-place ops use them when they are there."""
+        where ``out`` may be one of the inputs. In-place ops use them when they are there.
+        """
         return {}
 
     def exclusive(self, handle: Handle) -> Handle:
@@ -142,13 +143,13 @@ class Backend:
 
     def synchronize(self, device: int) -> None:
         """Wait until all work queued on ``device`` is done (nothing to do when eager)."""
-        return None
+        return
 
     def quiet(self) -> AbstractContextManager[Any]:
         """A context in which inf and nan arise silently."""
         return nullcontext()
 
-    # --- types ----------------------------------------------------------------------------------
+    # --- types -----
     def native_dtype(self, dtype: DType) -> Any:
         """The library's own dtype object."""
         raise NotImplementedError
@@ -157,7 +158,7 @@ class Backend:
         """The :class:`DType` of a handle."""
         raise NotImplementedError
 
-    # --- handles and library arrays -------------------------------------------------------------
+    # --- handles and library arrays -----
     def owns(self, array: Any) -> bool:
         """Whether ``array`` is one of the library's arrays (for ``tp.asarray``)."""
         return False
@@ -180,10 +181,11 @@ class Backend:
 
     def settle(self, handle: Handle) -> Handle:
         """A proper handle from what Python's operators on handles gave (NumPy's give numbers
-        for 0-d arrays)."""
+        for 0-d arrays).
+        """
         return handle
 
-    # --- storage and views: all alias their argument ----------------------------------------------
+    # --- storage and views: all alias their argument -----
     def layout(self, handle: Handle) -> Layout:
         """Shape, strides and offset within the storage, in elements."""
         raise NotImplementedError
@@ -220,10 +222,11 @@ class Backend:
 
     def assign(self, handle: Handle, value: Handle) -> None:
         """Write ``value`` (a handle, or a Python number) into ``handle``, so that every alias
-        sees it; broadcasts, casts, and is right when the two overlap."""
+        sees it; broadcasts, casts, and is right when the two overlap.
+        """
         raise NotImplementedError
 
-    # --- creation -----------------------------------------------------------------------------------
+    # --- creation -----
     def full(self, shape: tuple[int, ...], value: Any, dtype: DType, device: int) -> Handle:
         """A new contiguous handle filled with a Python number."""
         raise NotImplementedError
@@ -240,7 +243,7 @@ class Backend:
         """A Python number as the second operand of an elementwise kernel of type ``dtype``."""
         return self.full((), value, dtype, device)
 
-    # --- copies ----------------------------------------------------------------------------------------
+    # --- copies -----
     def cast(self, handle: Handle, dtype: DType) -> Handle:
         """A copy in another type (the handle itself when it has that type already)."""
         raise NotImplementedError

@@ -35,7 +35,7 @@ class StridedBackend(StridedIndexing, Backend):
     xp: Any
     """The array module: ``numpy`` or ``cupy``."""
 
-    # --- types ------------------------------------------------------------------------------------
+    # --- types -----
     def native_dtype(self, dtype: DType) -> Any:
         return dtype.numpy
 
@@ -45,7 +45,7 @@ class StridedBackend(StridedIndexing, Backend):
         except KeyError:
             return dtypes.from_numpy(handle.dtype)
 
-    # --- handles are arrays -------------------------------------------------------------------------
+    # --- handles are arrays -----
     def owns(self, array: Any) -> bool:
         return isinstance(array, self.xp.ndarray)
 
@@ -65,7 +65,7 @@ class StridedBackend(StridedIndexing, Backend):
     def owns_memory(self, handle: Handle) -> bool:
         return handle.base is None
 
-    # --- storage and views ---------------------------------------------------------------------------
+    # --- storage and views -----
     def address(self, handle: Handle) -> int:
         """The address of the first element."""
         return int(handle.__array_interface__["data"][0])
@@ -152,7 +152,7 @@ class StridedBackend(StridedIndexing, Backend):
             value = value.real
         self.xp.copyto(handle, value, casting="unsafe")
 
-    # --- creation and copies -----------------------------------------------------------------------------
+    # --- creation and copies -----
     def full(self, shape: tuple[int, ...], value: Any, dtype: DType, device: int) -> Handle:
         if value == 0 and type(value) is not complex:
             return self.xp.zeros(shape, dtype.numpy)

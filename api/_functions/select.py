@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._arguments import number_of
-from ..autograd import slow
+from ..autograd import inplace, slow
 from ..autograd.errors import OpError
+from ..autograd.modes import is_grad_enabled
 from ..autograd.registry import ROWS, function
-from ..autograd.tensor import Tensor
+from ..autograd.tensor import Tensor, default_dtype_of
 from ..backends.dtypes import bool_, finfo
 from ._arguments import settle, tensor
 
-__all__ = ["fill", "masked_fill", "nan_to_num", "round", "where", "zero_"]
+__all__ = ["fill", "fill_", "masked_fill", "nan_to_num", "round", "where", "zero_"]
 
 _where = ROWS["where"].call
 
 
-@function(row="where", ref="where",
+@function(row="where", ref="where", method=False,
           samples=lambda t: [(t.bool((2, 3)), t(2, 3), t(3)), (t.bool((2, 1)), t(1, 3), 0.5),
                              (t.bool(()), t(), t(2))])  # fmt: skip
 def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
@@ -39,8 +39,12 @@ def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = No
     return result if out is None else slow.write_out("where", out, result)
 
 
-@where_method
-def _where_method() -> None: ...
+def _where_method(self: Tensor, condition: Any, other: Any) -> Tensor:
+    """``self`` where ``condition`` holds and ``other`` elsewhere."""
+    return _where(condition, self, other)  # type: ignore[no-any-return]
+
+
+Tensor.where = _where_method  # type: ignore[attr-defined]  # torch's method has another order
 
 
 @function(inplace=True, samples=lambda t: [(t(2, 3), t.bool((3,)), 0.5), (t(3), t.bool((3,)), t())])
@@ -70,12 +74,12 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     _check_fits("masked_fill", input, value)
     if type(value) is Tensor and value._dtype is not input._dtype:
         value = slow.cast(value, input._dtype)
-    return _where(mask, value, input)
+    return _where(mask, value, input)  # type: ignore[no-any-return]
 
 
 def _check_fits(name: str, input: Tensor, value: Any) -> None:
     """Refuse a fill value of a higher category than the tensor's type (torch's rule)."""
-    kind = slow.default_dtype_of(value) if type(value) is not Tensor else value._dtype
+    kind = default_dtype_of(value) if type(value) is not Tensor else value._dtype
     if kind.is_complex and not input._dtype.is_complex:
         raise OpError(
             f"{name}: expected a value that fits {input._dtype}, got {kind}; value cannot be "
@@ -91,33 +95,57 @@ def _check_fits(name: str, input: Tensor, value: Any) -> None:
         )
 
 
-@function(inplace=True, samples=lambda t: [(t(2, 3), 0.5), (t(2), t())])
+@function(row="fill", samples=lambda t: [(t(2, 3), 0.5), (t(2), t())])
 def fill(input: Tensor, value: Any) -> Tensor:
     """A tensor like ``input`` with ``value`` (a number or a 0-d tensor) everywhere.
 
     Raises:
-        RuntimeError: the value has dimensions.
+        RuntimeError: the value has dimensions, or is of a higher category than the tensor's type.
 
     Example:
         >>> tp.fill(tp.zeros(2), 3)
         tensor([3., 3.])
     """
     input = tensor("fill", input)
-    if type(value) is Tensor and value._h.shape:
+    value = _fill_value("fill", input, value)
+    return ROWS["fill"].call(input, value)  # type: ignore[no-any-return]
+
+
+def _fill_value(name: str, input: Tensor, value: Any) -> Any:
+    """A Python number, or a 0-d tensor of the type and on the device of ``input``."""
+    if type(value) is not Tensor:
+        value = slow.operand(ROWS["fill"], value, input._device)
+    _check_fits(name, input, value)
+    if type(value) is not Tensor:
+        return value
+    if value._h.shape:
         raise OpError(
-            f"fill: expected value to be a number or a 0-dimensional tensor, got shape "
+            f"{name}: expected value to be a number or a 0-dimensional tensor, got shape "
             f"{tuple(value._h.shape)}; fill only supports 0-dimension value tensor",
-            op="fill",
+            op=name,
         )
-    _check_fits("fill", input, value if type(value) is Tensor else number_of(value))
-    F, shape = input._device.F, input._h.shape
-    everywhere = Tensor.__new__(Tensor)
-    everywhere = slow.make(F.full(shape, 1, bool_), bool_, input._device)
-    if type(value) is Tensor and value._dtype is not input._dtype:
-        value = slow.cast(value, input._dtype)
-    if type(value) is not Tensor and not input._dtype.is_inexact:
-        value = int(value) if input._dtype is not bool_ else bool(value)
-    return _where(everywhere, value, input)
+    return slow.cast(value, input._dtype)
+
+
+@function(name="fill_", samples=lambda t: [(t(2, 3), 0.5), (t(2), t())])
+def fill_(input: Tensor, value: Any) -> Tensor:
+    """Set every element to ``value``, in place.
+
+    Raises:
+        RuntimeError: the value has dimensions, or is of a higher category than the tensor's type.
+
+    Example:
+        >>> tp.zeros(2).fill_(7)
+        tensor([7., 7.])
+    """
+    value = _fill_value("fill_", input, value)
+    recorded = input._track or input._view is not None or getattr(value, "_track", False)
+    if recorded and is_grad_enabled():
+        return inplace.apply("fill_", input, fill, (value,), {})
+    inplace.check_single("fill_", input)
+    input._device.F.assign(input._h, value._h if type(value) is Tensor else value)
+    inplace.bump(input)
+    return input
 
 
 @function(name="zero_", samples=lambda t: [(t(2, 3),), (t(0),)])
@@ -128,4 +156,50 @@ def zero_(input: Tensor) -> Tensor:
         >>> tp.ones(2).zero_()
         tensor([0., 0.])
     """
-    return input.fill_(0)
+    return fill_(input, 0)
+
+
+@function(row="nan_to_num", inplace=True, ref="nan_to_num",
+          samples=lambda t: [(t(2, 3),), (t(3), 1.0, 2.0, 3.0), (t.int((3,), 0, 4),)])  # fmt: skip
+def nan_to_num(input: Tensor, nan: float | None = None, posinf: float | None = None,
+               neginf: float | None = None, *, out: Any = None) -> Tensor:  # fmt: skip
+    """nan, infinity and -infinity replaced: by 0 and the type's limits, unless given.
+
+    Example:
+        >>> tp.nan_to_num(tp.tensor([float("nan"), 1.0]), nan=7.0)
+        tensor([7., 1.])
+    """
+    input = tensor("nan_to_num", input)
+    dtype = input._dtype
+    if not dtype.is_inexact:
+        return settle("nan_to_num", ROWS["clone"].call(input), out)
+    limits = finfo(dtype)
+    nan = 0.0 if nan is None else float(nan)
+    high = limits.max if posinf is None else float(posinf)
+    low = limits.min if neginf is None else float(neginf)
+    return settle("nan_to_num", ROWS["nan_to_num"].call(input, nan, high, low), out)
+
+
+@function(row="round", inplace=True, ref="round",
+          samples=lambda t: [(t(2, 3),), (t(3), {"decimals": 2}), (t(3), {"decimals": -1})])
+def round(input: Tensor, *, decimals: int = 0, out: Any = None) -> Tensor:
+    """Nearest whole numbers, halves to even; or to so many decimals.
+
+    Example:
+        >>> tp.round(tp.tensor([0.5, 1.5, 2.25]), decimals=1)
+        tensor([0.5000, 1.5000, 2.2000])
+    """
+    core = ROWS["round"].call
+    if not decimals:
+        return core(input) if out is None else core(input, out=out)
+    input = tensor("round", input)
+    if not input._dtype.is_floating_point:
+        raise OpError(
+            f"round: expected a floating-point tensor for decimals={decimals}, got "
+            f"{input._dtype}; \"round_cpu\" not implemented for '{input._dtype.name}'",
+            op="round",
+        )
+    scale = 10.0 ** abs(decimals)
+    if decimals > 0:
+        return settle("round", core(input * scale) / scale, out)
+    return settle("round", core(input / scale) * scale, out)

@@ -12,7 +12,7 @@ from .composed import composed
 
 __all__: list[str] = []
 
-# --- pieces of straight lines --------------------------------------------------------------------
+# --- pieces of straight lines ------------------------------
 
 op("relu_back", BINARY, inputs=("g", "out"), xp=None, dtype=FLOATING, public=False,
    generic=lambda F, g, out: F.where(out > 0, g, F.zeros((), F.dtype_of(g))),
@@ -57,7 +57,7 @@ op("hardswish", UNARY, xp=None, dtype=FLOATING, public=False,
    grad=lambda F, g, x:
        F.where(x >= 3, g, _only(F, x > -3, g * (x / 3 + 0.5))))  # fmt: skip
 
-# --- with exponentials -----------------------------------------------------------------------------
+# --- with exponentials ------------------------------
 
 
 def _negative_part(F: Any, x: Any) -> Any:

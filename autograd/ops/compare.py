@@ -12,7 +12,7 @@ from ..registry import op
 
 __all__: list[str] = []
 
-# --- comparison ------------------------------------------------------------------------------
+# --- comparison ------------------------------
 
 op("eq", COMPARE, xp="equal", ref="equal")
 op("ne", COMPARE, xp="not_equal", aliases=("not_equal",), ref="not_equal")
@@ -22,7 +22,7 @@ op("gt", COMPARE, xp="greater", dtype=REAL_TO_BOOL, aliases=("greater",), ref="g
 op("ge", COMPARE, xp="greater_equal", dtype=REAL_TO_BOOL, aliases=("greater_equal",),
    ref="greater_equal")  # fmt: skip
 
-# --- logic and bits ----------------------------------------------------------------------------
+# --- logic and bits ------------------------------
 # The standard's logical functions take bool alone, and there its bitwise ones say the same.
 
 
@@ -45,7 +45,7 @@ op("bitwise_not", UNARY, xp="bitwise_invert", dtype=INTEGRAL, ref="invert")
 op("bitwise_left_shift", BINARY, dtype=INTEGER, ref="left_shift")
 op("bitwise_right_shift", BINARY, dtype=INTEGER, ref="right_shift")
 
-# --- what kind of number -------------------------------------------------------------------------
+# --- what kind of number ------------------------------
 
 
 def _never(F: Any, x: Any) -> Any:

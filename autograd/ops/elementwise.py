@@ -37,7 +37,7 @@ def drop(F: Any, mask: Any, g: Any) -> Any:
     return F.where(mask, 0, g)
 
 
-# --- sums and products -----------------------------------------------------------------------
+# --- sums and products ------------------------------
 
 op("add", BINARY, grad={"x": lambda F, g: g, "y": lambda F, g: g}, public=False)
 op("sub", BINARY, xp="subtract", dtype=NO_BOOL, public=False,
@@ -53,7 +53,7 @@ op("reciprocal", UNARY, dtype=INT_TO_FLOAT, generic=lambda F, x: 1 / x, domain=(
    grad=lambda F, g, out: -g * conj(F, out * out))  # fmt: skip
 op("square", UNARY, dtype=DEFAULT, grad=lambda F, g, x: g * (2 * conj(F, x)))
 
-# --- powers and roots --------------------------------------------------------------------------
+# --- powers and roots ------------------------------
 
 op("sqrt", UNARY, dtype=INT_TO_FLOAT, grad=lambda F, g, out: g / (2 * conj(F, out)),
    domain=(0.1, 4))  # fmt: skip
@@ -89,7 +89,7 @@ def _pow_exponent(F: Any, g: Any, x: Any, y: Any, out: Any) -> Any:
 op("pow", BINARY, dtype=NO_BOOL, public=False, domain=(0.2, 3),
    grad={"x": _pow_base, "y": _pow_exponent})  # fmt: skip
 
-# --- division to whole numbers -------------------------------------------------------------------
+# --- division to whole numbers ------------------------------
 
 
 def _floor_divide(F: Any, x: Any, y: Any) -> Any:
@@ -160,7 +160,7 @@ def _lcm(F: Any, x: Any, y: Any) -> Any:
 op("gcd", BINARY, xp=None, dtype=INTEGER, generic=_gcd, ref="gcd")
 op("lcm", BINARY, xp=None, dtype=INTEGER, generic=_lcm, ref="lcm")
 
-# --- combinations ------------------------------------------------------------------------------
+# --- combinations ------------------------------
 
 
 def _lerp_weight(F: Any, g: Any, x: Any, y: Any) -> Any:

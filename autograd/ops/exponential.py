@@ -99,7 +99,7 @@ op("xlog1py", BINARY, xp=None, dtype=REAL_FLOAT, generic=_xlog("log1p"), domain=
    grad={"x": _xlog_factor(1), "y": _xlog_argument(1)}, ref="scipy.special.xlog1py",
    namespace="special")  # fmt: skip
 
-# --- degrees -------------------------------------------------------------------------------------
+# --- degrees ------------------------------
 
 _DEGREE = math.pi / 180
 op("deg2rad", UNARY, xp=None, dtype=REAL_FLOAT, generic=lambda F, x: x * _DEGREE,

@@ -22,7 +22,7 @@ def _rows(F: Any, x: Any) -> Any:
     return x if len(shape) == 2 else F.reshape(x, (math.prod(shape[:-1]), shape[-1]))
 
 
-# --- linear ------------------------------------------------------------------------------------
+# --- linear ------------------------------
 
 
 def _linear(F: Any, x: Any, weight: Any, bias: Any) -> Any:
@@ -48,7 +48,7 @@ op("row_sum", GENERIC, inputs=("x",), attrs=(), xp=None, public=False,
    grad=lambda F, g, x_shape: F.expand(g, x_shape))  # fmt: skip
 
 
-# --- embedding -----------------------------------------------------------------------------------
+# --- embedding ------------------------------
 
 
 def _embedding_rule(
@@ -78,7 +78,7 @@ op("embedding_back", GENERIC, inputs=("g", "index"), attrs=("rows",), xp=None, p
    grad={"g": lambda F, g, index: F.embedding(g, index, None, False)})  # fmt: skip
 
 
-# --- negative log-likelihood ---------------------------------------------------------------------
+# --- negative log-likelihood ------------------------------
 # Input (N, C, L), target (N, L) of class numbers; weight is (C,) or None. The second output is
 # the sum of the weights of all targets that count: what "mean" divides by.
 
@@ -123,3 +123,26 @@ op("nll_loss_back", GENERIC, inputs=("g", "target", "weight", "total"),
    grad={"g": lambda F, g, target, weight, reduction, ignore: F.nll_loss(
              g, target, weight, reduction, ignore)[0],
          "total": lambda F, g: None})  # fmt: skip
+
+
+# --- binary cross-entropy --------------------------------------------------------------------------
+
+
+def _bce(F: Any, x: Any, target: Any) -> Any:
+    low = F.full((), -100, F.dtype_of(x))
+    yes, no = F.maximum(F.log(x), low), F.maximum(F.log1p(-x), low)
+    return (target - 1) * no - target * yes
+
+
+def _bce_rule(F: Any, g: Any, x: Any, target: Any) -> Any:
+    smallest = F.full((), 1e-12, F.dtype_of(x))
+    return g * (x - target) / F.maximum((1 - x) * x, smallest)
+
+
+def _bce_target(F: Any, g: Any, x: Any) -> Any:
+    low = F.full((), -100, F.dtype_of(x))
+    return g * (F.maximum(F.log1p(-x), low) - F.maximum(F.log(x), low))
+
+
+op("binary_cross_entropy", GENERIC, inputs=("x", "target"), attrs=(), xp=None, public=False,
+   generic=_bce, grad={"x": _bce_rule, "target": _bce_target})  # fmt: skip

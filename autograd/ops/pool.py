@@ -136,7 +136,7 @@ op("pool_collect", GENERIC, inputs=("x", "indices"), attrs=("rank",), xp=None, p
        g, indices, tuple(x_shape[len(x_shape) - rank :]), False)})  # fmt: skip
 
 
-# --- sums ------------------------------------------------------------------------------------------
+# --- sums ------------------------------
 
 
 def _sum(F: Any, x: Any, kernel: Sizes, stride: Sizes, padding: Sizes, out: Sizes) -> Any:

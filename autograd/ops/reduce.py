@@ -49,7 +49,7 @@ op("mean", REDUCE, dtype=INEXACT,
    grad=lambda F, g, x_shape, dims, keepdim:
        expand_back(F, g, x_shape, dims, keepdim) / max(count(x_shape, dims), 1))  # fmt: skip
 
-# --- products ----------------------------------------------------------------------------------
+# --- products ------------------------------
 
 
 def _product_of_others(F: Any, rows: Any) -> Any:
@@ -80,7 +80,7 @@ def _prod_grad(F: Any, g: Any, x: Any, dims: Any, keepdim: bool) -> Any:
 
 op("prod", REDUCE, dtype=INT_TO_LONG, public=False, grad=_prod_grad)
 
-# --- the largest, the smallest --------------------------------------------------------------------
+# --- the largest, the smallest ------------------------------
 
 
 def _share_among_ties(F: Any, g: Any, x: Any, out: Any, dims: Any, keepdim: bool) -> Any:
@@ -98,7 +98,7 @@ op("argmin", ARGREDUCE, dtype=REAL_TO_LONG, public=False)
 op("all", REDUCE, dtype=ALWAYS_BOOL, public=False)
 op("any", REDUCE, dtype=ALWAYS_BOOL, public=False)
 
-# --- spread --------------------------------------------------------------------------------------
+# --- spread ------------------------------
 
 
 def _freedom(shape: tuple[int, ...], dims: Any, correction: float) -> float:
@@ -136,7 +136,7 @@ op("std", GENERIC, inputs=("x",), attrs=("dims", "correction", "keepdim"), xp=No
    dtype=INEXACT_TO_FLOAT, public=False, grad=_std_grad,
    generic=lambda F, *args: F.sqrt(F.var(*args)))  # fmt: skip
 
-# --- norms -----------------------------------------------------------------------------------------
+# --- norms ------------------------------
 
 
 def _p_norm(F: Any, x: Any, p: float, dims: Any, keepdim: bool) -> Any:
@@ -177,7 +177,7 @@ def _p_norm_grad(
 op("p_norm", GENERIC, inputs=("x",), attrs=("p", "dims", "keepdim"), xp=None, public=False,
    dtype=INEXACT_TO_FLOAT, generic=_p_norm, grad=_p_norm_grad, node="LinalgVectorNorm")
 
-# --- exponentials normalised -----------------------------------------------------------------------
+# --- exponentials normalised ------------------------------
 
 
 def _finite_max(F: Any, x: Any, dims: Any) -> Any:

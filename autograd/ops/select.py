@@ -14,13 +14,13 @@ from ..modes import GRAD_MODE
 from ..node import record
 from ..registry import ROWS, op
 from ..tensor import Tensor, make
-from .elementwise import drop
+from .elementwise import drop, is_array
 
 __all__ = ["WHERE", "where"]
 
 grad_mode = GRAD_MODE.get
 
-# --- where -------------------------------------------------------------------------------------
+# --- where ------------------------------
 
 
 def where(condition: Any, input: Any, other: Any) -> Tensor:
@@ -74,7 +74,19 @@ WHERE = op("where", GENERIC, inputs=("condition", "x", "y"), call=where, public=
            grad={"x": lambda F, g, condition: F.where(condition, g, 0),
                  "y": lambda F, g, condition: F.where(condition, 0, g)})  # fmt: skip
 
-# --- the larger, the smaller ---------------------------------------------------------------------
+
+
+def _fill(F: Any, x: Any, value: Any) -> Any:
+    if is_array(value):
+        return F.clone(F.expand(value, x.shape))
+    return F.full(x.shape, value, F.dtype_of(x))
+
+
+op("fill", GENERIC, inputs=("x", "value"), xp=None, public=False, generic=_fill,
+   grad={"x": lambda F, g, x_shape, x_dtype: F.zeros(x_shape, x_dtype),
+         "value": lambda F, g: F.sum(g, None, False)})  # fmt: skip
+
+# --- the larger, the smaller ------------------------------
 
 
 def _larger(F: Any, g: Any, mine: Any, its: Any) -> Any:
@@ -130,7 +142,7 @@ op("relu", UNARY, xp=None, dtype=NUMERIC_REAL, generic=lambda F, x: F.where(x < 
    grad=lambda F, g, out: F.where(out > 0, g, 0))  # fmt: skip
 op("heaviside", BINARY, xp=None, dtype=NO_COMPLEX, ref="heaviside",
    generic=lambda F, x, y: F.where(_nan(x), x, F.where(x == 0, y, F.cast(x > 0, F.dtype_of(y)))))
-# --- rounding ------------------------------------------------------------------------------------
+# --- rounding ------------------------------
 
 
 def _flat(F: Any, g: Any, x_shape: Any, x_dtype: Any) -> Any:
@@ -145,7 +157,7 @@ op("round", UNARY, dtype=NUMERIC_REAL, grad=_flat, public=False)
 op("frac", UNARY, xp=None, dtype=FLOATING, generic=lambda F, x: x - F.trunc(x),
    grad=lambda F, g: g)  # fmt: skip
 
-# --- signs ---------------------------------------------------------------------------------------
+# --- signs ------------------------------
 
 
 def _abs_grad(F: Any, g: Any, x: Any) -> Any:
@@ -182,7 +194,7 @@ op("sgn", UNARY, xp=None, dtype=DEFAULT, generic=_sgn, grad=_sgn_grad)
 op("positive", UNARY, dtype=NO_BOOL, inplace=False, grad=lambda F, g: g, ref="positive",
    call=lambda input: input if input._dtype is not bool_ else ROWS["neg"].call(input))
 
-# --- repairs --------------------------------------------------------------------------------------
+# --- repairs ------------------------------
 
 
 def _replaced(F: Any, x: Any, nan: Any, high: Any, low: Any) -> Any:

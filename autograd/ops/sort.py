@@ -54,7 +54,7 @@ def _topk_indices(F: Any, x: Any, k: int, dim: int, largest: bool) -> Any:
 op("topk_indices", GENERIC, inputs=("x",), attrs=("k", "dim", "largest"), xp=None,
    dtype=REAL_TO_LONG, public=False, generic=_topk_indices)  # fmt: skip
 
-# --- the middle --------------------------------------------------------------------------------
+# --- the middle ------------------------------
 
 
 def _median(F: Any, x: Any, dims: Any, keepdim: bool) -> Any:
@@ -77,7 +77,7 @@ def _among_ties(F: Any, g: Any, x: Any, out: Any, dims: Any, keepdim: bool) -> A
 op("median", GENERIC, inputs=("x",), attrs=("dims", "keepdim"), xp=None, dtype=NUMERIC_REAL,
    public=False, generic=_median, grad=_among_ties)  # fmt: skip
 
-# --- searching -------------------------------------------------------------------------------------
+# --- searching ------------------------------
 
 
 def _searchsorted(F: Any, sequence: Any, values: Any, right: bool) -> Any:
@@ -107,7 +107,7 @@ def _searchsorted(F: Any, sequence: Any, values: Any, right: bool) -> Any:
 op("searchsorted", GENERIC, inputs=("sequence", "values"), attrs=("right",), xp=None,
    dtype=REAL_TO_LONG, public=False, generic=_searchsorted)  # fmt: skip
 
-# --- distinct values -------------------------------------------------------------------------------
+# --- distinct values ------------------------------
 
 
 def _lexsort(F: Any, rows: Any) -> Any:

@@ -77,7 +77,7 @@ def _entr(F: Any, x: Any) -> Any:
 op("entr", UNARY, xp=None, dtype=REAL_FLOAT, generic=_entr, namespace="special", domain=(0.1, 4),
    grad=lambda F, g, x: g * (-F.log(x) - 1), ref="scipy.special.entr")  # fmt: skip
 
-# --- gamma -----------------------------------------------------------------------------------------
+# --- gamma ------------------------------
 
 special("lgamma", lambda F, g, x: g * F.digamma(x), scipy="gammaln", domain=(0.2, 4),
         aliases=("special_gammaln",))  # fmt: skip
@@ -95,7 +95,7 @@ op("igammac", BINARY, xp=None, dtype=FLOATING, generic=on_host("igammac"), domai
    ref="scipy.special.gammaincc",
    grad={"y": lambda F, g, x, y: -g * F.exp((x - 1) * F.log(y) - y - F.lgamma(x))})  # fmt: skip
 
-# --- Bessel ------------------------------------------------------------------------------------------
+# --- Bessel ------------------------------
 
 
 def _over(F: Any, x: Any, value: Any, at_zero: float) -> Any:

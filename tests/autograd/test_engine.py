@@ -7,8 +7,8 @@ import threading
 import weakref
 
 import pytest
-import tensorplug as tp
 
+import tensorplug as tp
 
 
 def leaf(*values: float) -> tp.Tensor:
@@ -48,7 +48,9 @@ def test_external_gradient_weighs_the_components() -> None:
 
 def test_refuses_a_non_scalar_and_explains() -> None:
     x = leaf(1.0, 2.0)
-    with pytest.raises(RuntimeError, match=r"scalar, got a tensor of shape \(2,\).*only for scalar"):
+    with pytest.raises(
+        RuntimeError, match=r"scalar, got a tensor of shape \(2,\).*only for scalar"
+    ):
         (x * x).backward()
 
 

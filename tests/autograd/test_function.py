@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 import tensorplug as tp
 from tensorplug.autograd import Function, once_differentiable
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import tensorplug as tp
-from tensorplug.autograd.errors import OpError
+from tensorplug.autograd.errors import OpError, OpValueError
 from tensorplug.autograd.registry import ROWS, function
 from tensorplug.autograd.tensor import Tensor
 
@@ -57,7 +57,7 @@ def hardtanh(
         [-1.0, 0.5]
     """
     if min_val > max_val:
-        raise tp.autograd.errors.OpValueError(
+        raise OpValueError(
             f"hardtanh: expected min_val <= max_val, got {min_val} and {max_val}", op="hardtanh"
         )
     require(
