@@ -16,7 +16,10 @@ from .backends import dtypes
 from .backends.device import Device, for_array, get_default_device
 from .backends.dtypes import DType
 
-__all__ = ["as_tensor", "device_of", "from_numpy", "shape_of", "tensor"]
+__all__ = [
+    "as_tensor", "asarray", "check_dtype", "device_of", "evenly", "finish", "from_dlpack",
+    "from_numpy", "powers", "shape_of", "tensor", "to_device", "triangle",
+]  # fmt: skip
 
 
 def device_of(device: Any) -> Device:
@@ -157,11 +160,12 @@ def tensor(
         return finish(copied, requires_grad)
     target = where or get_default_device()
     array, dtype = _array(data, dtype)
-    out = _to_device(array, dtype, target)
+    out = to_device(array, dtype, target)
     return finish(out, requires_grad)
 
 
-def _to_device(array: np.ndarray, dtype: DType, device: Device) -> Tensor:
+def to_device(array: np.ndarray, dtype: DType, device: Device) -> Tensor:
+    """A copy of a NumPy array as a tensor of the given type."""
     if array.dtype != dtype.numpy:
         if array.dtype.kind == "c" and not dtype.is_complex:
             array = array.real
@@ -270,58 +274,27 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
 
 slow.as_tensor.append(lambda value, device=None: as_tensor(value, device=device))
 
-# --- from nothing --------------------------------------------------------------------------------
+
+# --- numbers made on the host ----------------------------------------------------------------------
 
 
-def filled(
-    name: str, size: Any, value: Any, out: Any, dtype: Any, device: Any, grad: bool
-) -> Tensor:
-    """A tensor of one value; shared by ``zeros``, ``ones``, ``full`` and their relatives."""
-    where = out._device if out is not None and device is None else device_of(device)
-    dtype = check_dtype(name, dtype)
-    if dtype is None:
-        dtype = out._dtype if out is not None else dtypes.default_float()
-    result = make(where.F.full(shape_of(name, size), value, dtype), dtype, where)
-    return finish(result if out is None else write_out(name, out, result), grad)
+def evenly(first: Any, last: Any, steps: int) -> np.ndarray:
+    """Equally spaced numbers, exact at both ends: the second half counts back from the end."""
+    kind = np.complex128 if isinstance(first, complex) or isinstance(last, complex) else np.float64
+    if steps < 2:
+        return np.full(steps, first, kind)
+    by = (last - first) / (steps - 1)
+    places = np.arange(steps)
+    return np.where(places < steps // 2, first + by * places, last - by * (steps - 1 - places))
 
 
-@function(method=False, samples=lambda t: [(2, 3), ((0,),), ()], ref="zeros")
-def zeros(
-    *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False,
-) -> Tensor:  # fmt: skip
-    """A tensor of zeros."""
-    return filled("zeros", size, 0, out, dtype, device, requires_grad)
+def powers(base: float, exponents: np.ndarray) -> np.ndarray:
+    """``base ** exponents``, infinite where it overflows."""
+    with np.errstate(all="ignore"):
+        return np.power(exponents.dtype.type(base), exponents)
 
 
-@function(method=False, samples=lambda t: [(2, 3), ((0,),), ()], ref="ones")
-def ones(
-    *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False,
-) -> Tensor:  # fmt: skip
-    """A tensor of ones."""
-    return filled("ones", size, 1, out, dtype, device, requires_grad)
-
-
-@function(method=False, samples=lambda t: [((2, 3), 7.0), ((), True), ((0,), 1)], ref="full")
-def full(
-    size: Sequence[int], fill_value: Any, *, out: Any = None, dtype: Any = None,
-    layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
-) -> Tensor:  # fmt: skip
-    """A tensor of one value, whose type it takes: bool, int64, the default float or complex."""
-    if isinstance(fill_value, Tensor):
-        fill_value = fill_value.item()
-    if dtype is None and out is None:
-        dtype = default_dtype_of(fill_value)
-    return filled("full", (size,), fill_value, out, dtype, device, requires_grad)
-
-
-@function(method=False, random=True, samples=lambda t: [(2, 3), ((0,),), ()])
-def empty(
-    *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None,
-) -> Tensor:  # fmt: skip
-    """A tensor with any values."""
-    where, dtype = device_of(device), check_dtype("empty", dtype) or dtypes.default_float()
-    result = make(where.F.empty(shape_of("empty", size), dtype), dtype, where)
-    return finish(result if out is None else write_out("empty", out, result), requires_grad)
+def triangle(rows: int, columns: int, offset: int, lower: bool) -> np.ndarray:
+    """The places of a triangle of a matrix, one per column of the result, row by row."""
+    below = np.tri(rows, columns, offset if lower else offset - 1, dtype=bool)
+    return np.stack((below if lower else ~below).nonzero())

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from .autograd.inplace import from_function
-from .autograd.registry import FUNCTIONS
+from .autograd.registry import FUNCTIONS, ROWS, Public
 from .autograd.tensor import Tensor
 
 __all__ = ["METHODS", "build"]
@@ -49,7 +49,7 @@ _BINARY_OPERATORS = {
     "__matmul__": "matmul", "__pow__": "pow", "__eq__": "eq", "__ne__": "ne", "__lt__": "lt",
     "__le__": "le", "__gt__": "gt", "__ge__": "ge", "__and__": "bitwise_and",
     "__or__": "bitwise_or", "__xor__": "bitwise_xor", "__lshift__": "bitwise_left_shift",
-    "__rshift__": "bitwise_right_shift", "__floordiv__": "floor_divide", "__mod__": "remainder",
+    "__rshift__": "bitwise_right_shift", "__floordiv__": "floordiv", "__mod__": "remainder",
 }  # fmt: skip
 _UNARY_OPERATORS = {
     "__neg__": "neg", "__abs__": "abs", "__invert__": "bitwise_not", "__pos__": "positive",
@@ -59,22 +59,32 @@ _NO_REFLECTION = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"}
 
 
 def _operators(functions: SimpleNamespace) -> None:
-    """Python's operators. Forward ones are the functions themselves, to save a call."""
+    """Python's operators: the rows' own call paths where there are rows, to save a call."""
     for dunder, name in _UNARY_OPERATORS.items():
-        if not hasattr(functions, name):
-            continue  # TEMP
         setattr(Tensor, dunder, getattr(functions, name))
     for dunder, name in _BINARY_OPERATORS.items():
-        if not hasattr(functions, name):
-            continue  # TEMP
-        function = getattr(functions, name)
+        row = ROWS.get(name)
+        function = getattr(functions, name) if row is None else row.call
+        if dunder in _NO_REFLECTION:
+            setattr(Tensor, dunder, _or_unequal(function) if name in ("eq", "ne") else function)
+            continue
         setattr(Tensor, dunder, function)
-        if dunder not in _NO_REFLECTION:
-            reflected = function if dunder in _COMMUTE else _reflect(function)
-            setattr(Tensor, f"__r{dunder[2:]}", reflected)
-            inplace = getattr(Tensor, _inplace_name(name), None)
-            if inplace is not None:
-                setattr(Tensor, f"__i{dunder[2:]}", inplace)
+        reflected = function if dunder in _COMMUTE else _reflect(function)
+        setattr(Tensor, f"__r{dunder[2:]}", reflected)
+        if row is not None and row.family.inplace:
+            inplace = from_function(Public(name, function, row=row))
+            setattr(Tensor, f"__i{dunder[2:]}", inplace)
+
+
+def _or_unequal(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``x == y`` is False, not an error, when ``y`` is nothing to compare with (None, text)."""
+
+    def compare(self: Tensor, other: Any) -> Any:
+        if type(other) is Tensor or not (other is None or isinstance(other, str)):
+            return function(self, other)
+        return NotImplemented
+
+    return compare
 
 
 def _reflect(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -177,7 +177,7 @@ class _Task:
         many = type(grads) is dict
         if many:
             grads = tuple(
-                grads[i] if i in grads else self.zeros(device, output)
+                grads[i] if i in grads else self.zeros(device, output) if node.materialize else None
                 for i, output in enumerate(node.outputs)
             )
         hooks = node.hooks

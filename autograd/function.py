@@ -73,6 +73,11 @@ class FunctionNode(Node):
     ctx: FunctionCtx
     function: ClassVar[Any] = None
 
+    @property
+    def materialize(self) -> bool:
+        """Whether unused outputs get zeros, as the user's forward decided."""
+        return self.ctx.materialize_grads
+
     def unpacked(self) -> tuple[Tensor | None, ...]:
         """The saved tensors, with history; outputs are made again to avoid a cycle."""
         self.check_saved()

@@ -247,13 +247,12 @@ def elementwise(row: Row, arity: int, fallback: Callable[..., Tensor]) -> Callab
                 return self
         return fallback(self, *others)
 
-    def one(self: Tensor) -> Tensor:
-        return into(self)
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if len(args) == arity - 1 and not kwargs:
+            return into(self, *args)
+        return fallback(self, *args, **kwargs)
 
-    def two(self: Tensor, other: Any) -> Tensor:
-        return into(self, other)
-
-    return one if arity == 1 else two
+    return method
 
 
 def _holds(self: Tensor, number: Any) -> bool:
@@ -269,6 +268,6 @@ def from_function(public: Public) -> Callable[..., Tensor]:
         return apply(name, self, call, args, kwargs)
 
     row = public.row
-    if row is not None and row.family.elementwise and call is row.call:
+    if row is not None and row.family.elementwise and len(row.inputs) < 3:
         return elementwise(row, len(row.inputs), method)
     return method

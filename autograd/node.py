@@ -142,6 +142,7 @@ class Node:
     plan: ClassVar[Any] = None
     attrs: Any = ()
     outputs: Any = None  # (shape, dtype) per output, where there are several
+    materialize: Any = True  # whether unused outputs get zeros as gradient, or None
     device: Device
     parents: tuple[Any, ...]
     meta: tuple[Any, ...]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,34 +17,54 @@ import tensorplug as tp
 
 from tensorplug.conformance.samples import Case, cases
 
-_PROFILE = os.environ.get("TENSORPLUG_TEST_PROFILE", "quick")
-hypothesis.settings.register_profile("quick", max_examples=15, deadline=None, derandomize=True)
-hypothesis.settings.register_profile("thorough", max_examples=200, deadline=None, derandomize=True)
-hypothesis.settings.load_profile(_PROFILE)
+PROFILES = {"quick": 12, "thorough": 200}
+"""How many examples hypothesis tries."""
+
+for _name, _count in PROFILES.items():
+    hypothesis.settings.register_profile(
+        f"tensorplug-{_name}", max_examples=_count, deadline=None, derandomize=True, database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )  # fmt: skip
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--device`` and ``--report``."""
+    """Add the suite's options."""
     group = parser.getgroup("tensorplug conformance")
     group.addoption(
         "--device", action="append", metavar="NAME",
         help="a device to test, such as strict:0; repeat for several (default: cpu)",
     )  # fmt: skip
+    group.addoption(
+        "--function", action="append", metavar="NAME",
+        help="only cases of this function, such as linalg.svd; repeat for several",
+    )  # fmt: skip
     group.addoption("--report", metavar="FILE", help="write the results as JSON")
+    group.addoption(
+        "--profile", choices=sorted(PROFILES), default=None,
+        help="how much to try (default: $TENSORPLUG_TEST_PROFILE, else quick)",
+    )  # fmt: skip
+
+
+def profile_of(config: pytest.Config) -> str:
+    """``quick`` or ``thorough``."""
+    return config.getoption("--profile") or os.environ.get("TENSORPLUG_TEST_PROFILE", "quick")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse unknown devices before anything runs."""
+    config.addinivalue_line("markers", "cases(make): the cases to try, made by make()")
+    hypothesis.settings.load_profile(f"tensorplug-{profile_of(config)}")
     for name in devices(config):
         try:
             tp.device(name)
         except RuntimeError as error:
             raise pytest.UsageError(f"--device {name}: {error}") from error
+    config.pluginmanager.register(Report(config), "tensorplug-report")
 
 
 def devices(config: pytest.Config) -> list[str]:
     """The devices under test."""
-    return config.getoption("--device") or ["cpu"]
+    return [str(name) for name in config.getoption("--device") or ["cpu"]]
 
 
 def supported(case: Case, device: str) -> bool:
@@ -58,6 +79,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("cases")
         chosen = list(marker.args[0]() if marker and marker.args else cases())
+        only = metafunc.config.getoption("--function")
+        if only:
+            chosen = [case for case in chosen if case.public.qualname in only]
         pairs = [(case, name) for name in names for case in chosen if supported(case, name)]
         ids = [f"{case!r}-{name}" for case, name in pairs]
         metafunc.parametrize(("case", "device"), pairs, ids=ids)
@@ -65,45 +89,67 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("device", names)
 
 
-# --- report --------------------------------------------------------------------------------------
-
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Remember each result; called on the controlling process under xdist."""
-    if report.when == "call" or report.outcome != "passed":
-        _COLLECTED.append(
-            {
-                "test": report.nodeid.rpartition("/")[2],
-                "outcome": report.outcome,
-                "seconds": round(report.duration, 4),
-                "message": "" if report.passed else report.longreprtext[-2000:],
-            }
-        )
-
-
-_COLLECTED: list[dict[str, Any]] = []
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the JSON report."""
-    path = session.config.getoption("--report")
-    if path is None or hasattr(session.config, "workerinput"):
-        return
-    counts: dict[str, int] = {}
-    for result in _COLLECTED:
-        counts[result["outcome"]] = counts.get(result["outcome"], 0) + 1
-    summary = {
-        "tensorplug": tp.__version__,
-        "devices": devices(session.config),
-        "profile": _PROFILE,
-        "counts": counts,
-        "results": _COLLECTED,
-    }
-    Path(path).write_text(json.dumps(summary, indent=1), encoding="utf-8")
+@pytest.fixture
+def thorough(request: pytest.FixtureRequest) -> bool:
+    """Whether to take the time for more."""
+    return profile_of(request.config) == "thorough"
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the order of the files: what others build on comes first."""
-    items.sort(key=lambda item: item.nodeid.rpartition("/")[2].partition("::")[0])
+    """Keep the order of the files, as what others build on comes first; note the devices."""
+    items.sort(key=lambda item: item.path.name)
+    for item in items:
+        parameters = getattr(item, "callspec", None)
+        device = parameters.params.get("device") if parameters is not None else None
+        if device is not None:
+            item.user_properties.append(("device", device))
+
+
+# --- report --------------------------------------------------------------------------------------
+
+
+class Report:
+    """Collects results, on the controlling process under xdist, and writes them as JSON."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.results: list[dict[str, Any]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember each result."""
+        if report.when == "call" or report.outcome != "passed":
+            file, _, name = report.nodeid.partition("::")
+            properties = dict(report.user_properties)
+            self.results.append(
+                {
+                    "test": f"{Path(file).name}::{name}",
+                    "device": properties.get("device"),
+                    "outcome": report.outcome,
+                    "seconds": round(report.duration, 4),
+                    "message": "" if report.passed else report.longreprtext[-4000:],
+                }
+            )
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many tests passed, failed, ... on each device; "" for those without a device."""
+        found: dict[str, Counter[str]] = {}
+        for result in self.results:
+            found.setdefault(result["device"] or "", Counter())[result["outcome"]] += 1
+        return {device: dict(counter) for device, counter in found.items()}
+
+    def summary(self) -> dict[str, Any]:
+        """What the JSON file holds."""
+        return {
+            "tensorplug": tp.__version__,
+            "devices": devices(self.config),
+            "profile": profile_of(self.config),
+            "counts": self.counts(),
+            "results": self.results,
+        }
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the file that ``--report`` names."""
+        path = self.config.getoption("--report")
+        if path is not None and not hasattr(self.config, "workerinput"):
+            Path(path).write_text(json.dumps(self.summary(), indent=1), encoding="utf-8")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,29 +15,25 @@ import tensorplug as tp
 from tensorplug.autograd.registry import Public
 from tensorplug.backends.dtypes import DType
 
-from tensorplug.conformance.samples import Sample
+from tensorplug.conformance.samples import Case, Sample, map_tensors
 
-__all__ = ["compare", "expected", "map_tensors", "reference_of", "tolerance"]
+__all__ = [
+    "Call", "array_of", "compare", "expected", "kernel_of", "reference_of", "same", "tolerance",
+]  # fmt: skip
 
 _WIDE = {"float": tp.float64, "complex": tp.complex128}
 
 
-def map_tensors(value: Any, function: Callable[[tp.Tensor], Any]) -> Any:
-    """``value`` with ``function`` applied to every tensor in it."""
-    if isinstance(value, tp.Tensor):
-        return function(value)
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(map_tensors(item, function) for item in value))
-    if isinstance(value, (list, tuple)):
-        return type(value)(map_tensors(item, function) for item in value)
-    if isinstance(value, dict):
-        return {name: map_tensors(item, function) for name, item in value.items()}
-    return value
+def array_of(x: tp.Tensor) -> np.ndarray:
+    """The values on the host; floats as float64, which holds every narrower type exactly."""
+    values = x.detach().cpu()
+    wide = _WIDE.get(values.dtype.kind)
+    found: np.ndarray = (values if wide is None else values.to(wide)).numpy()
+    return found
 
 
-def widen(x: tp.Tensor) -> tp.Tensor:
-    """The same values on ``cpu``, in float64 or complex128; whole numbers as they are."""
-    return x.detach().cpu().to(_WIDE.get(x.dtype.kind, x.dtype))
+def _widen(x: tp.Tensor) -> tp.Tensor:
+    return x.detach().to(_WIDE.get(x.dtype.kind, x.dtype))
 
 
 def _named(name: str) -> Callable[..., Any] | None:
@@ -46,13 +43,14 @@ def _named(name: str) -> Callable[..., Any] | None:
     return getattr(importlib.import_module(module), last, None)
 
 
+@cache
 def reference_of(public: Public) -> Callable[..., Any] | None:
     """A function of NumPy arrays, or None when only the ``cpu`` device can tell."""
     ref = public.ref
     if callable(ref):
         return lambda *args, **kwargs: ref(np, *args, **kwargs)
     if isinstance(ref, str):
-        return _named(ref)
+        return _named(ref) or _named(f"numpy.{ref}")
     if public.row is None or public.namespace:
         return None
     family = public.row.family.name
@@ -69,18 +67,22 @@ def reference_of(public: Public) -> Callable[..., Any] | None:
 
 
 def expected(public: Public, sample: Sample) -> tuple[Any, str]:
-    """The expected result as NumPy arrays (nested like the result), and where it comes from."""
-    args, kwargs = map_tensors(list(sample.args), widen), map_tensors(sample.kwargs, widen)
+    """The expected result as NumPy arrays (nested like the result), and where it comes from.
+
+    ``sample`` lives on the cpu and is not modified.
+    """
+    wide = sample.map(_widen)
     function = reference_of(public)
     if function is not None:
         with np.errstate(all="ignore"):
-            arrays = [map_tensors(arg, lambda x: x.numpy()) for arg in args]
-            return function(*arrays, **map_tensors(kwargs, lambda x: x.numpy())), "numpy"
-    for name in ("device", "dtype"):
-        kwargs.pop(name, None)
+            arrays = wide.map(lambda x: x.numpy())
+            return function(*arrays.args, **arrays.kwargs), "NumPy or SciPy in float64"
+    kwargs = {name: value for name, value in wide.kwargs.items() if name != "dtype"}
+    if "device" in kwargs:
+        kwargs["device"] = "cpu"
     with tp.device("cpu"):
-        found = public.call(*args, **kwargs)
-    return map_tensors(found, lambda x: x.detach().numpy()), "cpu"
+        found = public.call(*wide.args, **kwargs)
+    return map_tensors(found, lambda x: x.detach().numpy()), "the cpu device in float64"
 
 
 _TOLERANCE: dict[DType, tuple[float, float]] = {
@@ -102,26 +104,30 @@ def compare(got: Any, want: Any, dtype: DType) -> str | None:
     """What is wrong with a result, or None. ``dtype`` is the type that was computed in."""
     if isinstance(got, tp.Tensor):
         return _compare_arrays(got, np.asarray(want), dtype)
-    if isinstance(got, (list, tuple)):
+    if isinstance(got, (list, tuple)) and isinstance(want, (list, tuple, np.ndarray)):
         if len(got) != len(want):
             return f"expected {len(want)} results, got {len(got)}"
         parts = [compare(g, w, dtype) for g, w in zip(got, want, strict=True)]
         return next((f"result {i}: {text}" for i, text in enumerate(parts) if text), None)
+    if isinstance(got, float) and isinstance(want, float):
+        return None if np.isclose(got, want, rtol=1e-5, equal_nan=True) else f"{want!r} != {got!r}"
     return None if got == want else f"expected {want!r}, got {got!r}"
 
 
 def _compare_arrays(got: tp.Tensor, want: np.ndarray, dtype: DType) -> str | None:
     if tuple(got.shape) != want.shape:
         return f"expected shape {want.shape}, got {tuple(got.shape)}"
-    values = got.detach().cpu()
-    array = values.to(_WIDE.get(values.dtype.kind, values.dtype)).numpy()
-    coarse = max((dtype, got.dtype), key=lambda d: tolerance(d)[0])
-    rtol, atol = tolerance(coarse) if got.dtype.is_inexact else (0.0, 0.0)
+    array = array_of(got)
     if array.dtype.kind != "c" and want.dtype.kind == "c":
         return f"expected complex values, got {got.dtype}"
+    coarse = max((dtype, got.dtype), key=lambda d: tolerance(d)[0])
+    rtol, atol = tolerance(coarse) if got.dtype.is_inexact else (0.0, 0.0)
     with np.errstate(all="ignore"):
         limit = _limit(coarse)
-        want = np.where(np.abs(want) > limit, np.sign(want) * np.inf, want) if limit else want
+        if limit and want.dtype.kind == "f":
+            want = np.where(np.abs(want) > limit, np.sign(want) * np.inf, want)
+        finite = np.abs(want)[np.isfinite(want)] if want.dtype.kind in "fc" else np.ones(0)
+        atol *= max(1.0, float(finite.max())) if finite.size else 1.0
         close = np.isclose(array, want, rtol=rtol, atol=atol, equal_nan=True)
     if close.all():
         return None
@@ -132,3 +138,48 @@ def _compare_arrays(got: tp.Tensor, want: np.ndarray, dtype: DType) -> str | Non
 def _limit(dtype: DType) -> float:
     """Above this, a narrow float is infinite where the wide reference is not."""
     return tp.finfo(dtype).max if dtype.is_floating_point and dtype is not tp.float64 else 0.0
+
+
+def same(got: tp.Tensor, want: np.ndarray) -> bool:
+    """Whether shape and values are exactly those of an array; nan equals nan."""
+    array = got.detach().cpu().numpy()
+    if array.shape != want.shape:
+        return False
+    if array.dtype != want.dtype:
+        return False
+    if array.dtype.kind in "biu":
+        return bool((array == want).all())
+    return bool(((array == want) | ((array != array) & (want != want))).all())
+
+
+def kernel_of(public: Public, device: str) -> str:
+    """Which kernel serves a function on a device, for messages."""
+    row, where = public.row, tp.device(device)
+    if row is None:
+        return "a composition of other functions"
+    if where.F.has(row.name):
+        return f"kernel {row.name!r} of {where.backend.name}"
+    if getattr(where.backend, row.name, None) is not None:
+        return f"method {row.name!r} of {type(where.backend).__name__}"
+    found: Any = where.backend.namespace
+    for part in (row.xp or "").split("."):
+        found = getattr(found, part, None)
+    if row.xp and found is not None:
+        return f"array API function {row.xp!r} of {where.backend.name}"
+    return f"generic form of {row.name!r}" if row.generic is not None else "none"
+
+
+class Call:
+    """One call of a function under test, which knows how to describe itself."""
+
+    def __init__(self, case: Case, sample: Sample, device: str, name: str = "") -> None:
+        self.case, self.sample, self.device = case, sample, device
+        self.name = name or case.public.qualname
+
+    def fails(self, problem: str, source: str = "") -> str:
+        """The text of a failure."""
+        lines = [f"{self.name}({self.sample!r}) on {self.device}: {problem}"]
+        if source:
+            lines.append(f"  expected from: {source}")
+        lines.append(f"  computed by: {kernel_of(self.case.public, self.device)}")
+        return "\n".join(lines)

@@ -1,7 +1,8 @@
 """Sample arguments for every public function, made from the op rows.
 
 A row's family decides the arguments; a row or function with ``samples=`` makes its own through a
-:class:`SampleMaker`. Values depend on the seed alone, not on the device.
+:class:`SampleMaker`. Values depend on the function's name alone, not on the device, so that the
+same sample can be made on ``cpu`` too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ import tensorplug as tp
 from tensorplug.autograd.registry import FUNCTIONS, Public
 from tensorplug.backends.dtypes import DType
 
-__all__ = ["Case", "Sample", "SampleMaker", "cases", "samples_of"]
+__all__ = [
+    "DTYPES", "Case", "Sample", "SampleMaker", "cases", "describe", "map_tensors", "samples_of",
+    "takes", "tensors_in",
+]  # fmt: skip
 
 
 class Sample(NamedTuple):
@@ -23,6 +27,17 @@ class Sample(NamedTuple):
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+
+    def map(self, function: Callable[[tp.Tensor], Any]) -> Sample:
+        """The same arguments with ``function`` applied to every tensor."""
+        return Sample(
+            tuple(map_tensors(arg, function) for arg in self.args),
+            map_tensors(self.kwargs, function),
+        )
+
+    def tensors(self) -> list[tp.Tensor]:
+        """Every tensor among the arguments, those in lists too."""
+        return tensors_in([*self.args, self.kwargs])
 
     def __repr__(self) -> str:
         parts = [describe(arg) for arg in self.args]
@@ -38,6 +53,31 @@ class Case(NamedTuple):
 
     def __repr__(self) -> str:
         return f"{self.public.qualname}-{self.dtype.name}"
+
+
+def map_tensors(value: Any, function: Callable[[tp.Tensor], Any]) -> Any:
+    """``value`` with ``function`` applied to every tensor in it."""
+    if isinstance(value, tp.Tensor):
+        return function(value)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(map_tensors(item, function) for item in value))
+    if type(value) in (list, tuple):
+        return type(value)(map_tensors(item, function) for item in value)
+    if isinstance(value, dict):
+        return {name: map_tensors(item, function) for name, item in value.items()}
+    return value
+
+
+def tensors_in(value: Any) -> list[tp.Tensor]:
+    """The tensors in a nest of lists, tuples and dicts, in order."""
+    found: list[tp.Tensor] = []
+
+    def note(x: tp.Tensor) -> tp.Tensor:
+        found.append(x)
+        return x
+
+    map_tensors(value, note)
+    return found
 
 
 def describe(value: Any) -> str:
@@ -57,7 +97,7 @@ class SampleMaker:
     """Makes tensors for ``samples=lambda t: [...]``: ``t(2, 3)`` has the dtype under test.
 
     Values are spread over ``domain`` without ties, so that sorting and maxima have one answer and
-    finite differences meet no kink by chance.
+    finite differences meet no kink by chance; integers have ties where the domain is too narrow.
     """
 
     def __init__(
@@ -76,13 +116,20 @@ class SampleMaker:
         if dtype.kind == "bool":
             values: Any = self.rng.integers(0, 2, shape).astype(bool)
         elif dtype.kind in ("int", "uint"):
-            start = int(np.ceil(max(low, 0) if dtype.kind == "uint" else low))
-            values = self.rng.integers(start, max(int(high) + 3, start + 1), shape)
+            values = self._whole(shape, low, high, dtype)
         else:
             values = self._spread(shape, low, high)
             if dtype.is_complex:
                 values = values + 1j * self._spread(shape, low, high)
         return self.put(values, dtype)
+
+    def _whole(self, shape: Any, low: float, high: float, dtype: DType) -> np.ndarray:
+        start = int(np.ceil(max(low, 0) if dtype.kind == "uint" else low))
+        stop = max(int(high) + 3, start + 1)
+        count = int(np.prod(shape, dtype=int))
+        if count <= stop - start:
+            return self.rng.permutation(np.arange(start, stop))[:count].reshape(shape)
+        return self.rng.integers(start, stop, shape)
 
     def _spread(self, shape: tuple[int, ...], low: float, high: float) -> np.ndarray:
         count = int(np.prod(shape, dtype=int))
@@ -181,12 +228,15 @@ def samples_of(public: Public, device: str, dtype: DType, seed: int = 0) -> list
         raise LookupError(f"{public.qualname}: expected samples=, its row's family has none")
     mixed = seed ^ zlib.crc32(public.qualname.encode())
     found = []
-    for arguments in maker(SampleMaker(device, dtype, public.domain, mixed)):
-        items = arguments if isinstance(arguments, tuple) else (arguments,)
-        kwargs = items[-1] if items and isinstance(items[-1], dict) else {}
-        found.append(Sample(tuple(items[: len(items) - bool(kwargs)]), kwargs))
+    with tp.device(device):
+        for arguments in maker(SampleMaker(device, dtype, public.domain, mixed)):
+            items = arguments if isinstance(arguments, tuple) else (arguments,)
+            kwargs = items[-1] if items and isinstance(items[-1], dict) else {}
+            found.append(Sample(tuple(items[: len(items) - bool(kwargs)]), kwargs))
     return found
 
+
+# --- which functions with which types ------------------------------------------------------------
 
 DTYPES = (
     tp.bool, tp.uint8, tp.int8, tp.int32, tp.int64, tp.float16, tp.bfloat16, tp.float32, tp.float64,
@@ -194,8 +244,8 @@ DTYPES = (
 )  # fmt: skip
 
 
-def kinds_of(public: Public) -> tuple[str, ...]:
-    """The kinds of types that a function takes."""
+def _declared(public: Public) -> tuple[str, ...]:
+    """The kinds of types, or single types, that a function says it takes."""
     if public.dtypes is not None:
         return tuple(public.dtypes.split())
     if public.row is not None and public.row.dtype is not None:
@@ -203,10 +253,27 @@ def kinds_of(public: Public) -> tuple[str, ...]:
     return ("float",)
 
 
-def cases(only: str | None = None) -> Iterator[Case]:
-    """Every public function with every dtype that it takes; ``only`` is one kind."""
+def takes(public: Public, dtype: DType) -> bool:
+    """Whether a function is declared for a type."""
+    declared = _declared(public)
+    return dtype.kind in declared or dtype.name in declared
+
+
+def cases(accept: Callable[[DType], bool] = lambda dtype: True) -> Iterator[Case]:
+    """Every public function with every type that it takes and ``accept`` agrees to."""
     for public in FUNCTIONS.values():
-        kinds = kinds_of(public)
         for dtype in DTYPES:
-            if dtype.kind in kinds and (only is None or dtype.kind == only):
+            if accept(dtype) and takes(public, dtype):
                 yield Case(public, dtype)
+
+
+def first_cases(public_too: Callable[[Public], bool] = lambda public: True) -> Iterator[Case]:
+    """Every public function once: float32 if it takes it, else its first type."""
+    for public in FUNCTIONS.values():
+        if not public_too(public):
+            continue
+        order = sorted(DTYPES, key=lambda dtype: dtype is not tp.float32)
+        for dtype in order:
+            if takes(public, dtype):
+                yield Case(public, dtype)
+                break

@@ -1,18 +1,26 @@
-"""Making tensors: ranges, identity matrices, and tensors like others."""
+"""Making tensors: constants, ranges, identity matrices."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 from .._arguments import number_of, sizes
-from .._creation import check_dtype, device_of, filled, finish
-from .._creation import tensor as make_tensor
+from .._creation import (
+    check_dtype,
+    device_of,
+    evenly,
+    finish,
+    powers,
+    shape_of,
+    to_device,
+    triangle,
+)
 from ..autograd.errors import OpError, OpTypeError
 from ..autograd.inplace import write_out
 from ..autograd.registry import function
-from ..autograd.tensor import Tensor, make
+from ..autograd.tensor import Tensor, default_dtype_of, make
 from ..backends import dtypes
 from ..backends.base import Layout
 from ..backends.dtypes import DType
@@ -29,6 +37,63 @@ def _target(out: Any, dtype: Any, device: Any, name: str, default: DType) -> tup
 
 def _done(name: str, result: Tensor, out: Any, requires_grad: bool) -> Tensor:
     return finish(result if out is None else write_out(name, out, result), requires_grad)
+
+
+# --- constants --------------------------------------------------------------------------------------
+
+
+def filled(
+    name: str, size: Any, value: Any, out: Any, dtype: Any, device: Any, grad: bool
+) -> Tensor:
+    """A tensor of one value; shared by ``zeros``, ``ones``, ``full`` and their relatives."""
+    where = out._device if out is not None and device is None else device_of(device)
+    dtype = check_dtype(name, dtype)
+    if dtype is None:
+        dtype = out._dtype if out is not None else dtypes.default_float()
+    result = make(where.F.full(shape_of(name, size), value, dtype), dtype, where)
+    return finish(result if out is None else write_out(name, out, result), grad)
+
+
+@function(method=False, samples=lambda t: [(2, 3), ((0,),), ()], ref="zeros")
+def zeros(
+    *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """A tensor of zeros."""
+    return filled("zeros", size, 0, out, dtype, device, requires_grad)
+
+
+@function(method=False, samples=lambda t: [(2, 3), ((0,),), ()], ref="ones")
+def ones(
+    *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """A tensor of ones."""
+    return filled("ones", size, 1, out, dtype, device, requires_grad)
+
+
+@function(method=False, samples=lambda t: [((2, 3), 7.0), ((), True), ((0,), 1)], ref="full")
+def full(
+    size: Sequence[int], fill_value: Any, *, out: Any = None, dtype: Any = None,
+    layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """A tensor of one value, whose type it takes: bool, int64, the default float or complex."""
+    if isinstance(fill_value, Tensor):
+        fill_value = fill_value.item()
+    if dtype is None and out is None:
+        dtype = default_dtype_of(fill_value)
+    return filled("full", (size,), fill_value, out, dtype, device, requires_grad)
+
+
+@function(method=False, random=True, samples=lambda t: [(2, 3), ((0,),), ()])
+def empty(
+    *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+    requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None,
+) -> Tensor:  # fmt: skip
+    """A tensor with any values."""
+    where, dtype = device_of(device), check_dtype("empty", dtype) or dtypes.default_float()
+    result = make(where.F.empty(shape_of("empty", size), dtype), dtype, where)
+    return finish(result if out is None else write_out("empty", out, result), requires_grad)
 
 
 # --- ranges ------------------------------------------------------------------------------------------
@@ -113,18 +178,8 @@ def linspace(
     complex_ = isinstance(first, complex) or isinstance(last, complex)
     default = dtypes.default_complex() if complex_ else dtypes.default_float()
     kind, where = _target(out, dtype, device, "linspace", default)
-    values = evenly(first, last, int(steps))
-    result = make_tensor(values, dtype=kind, device=where)
+    result = to_device(evenly(first, last, int(steps)), kind, where)
     return _done("linspace", result, out, requires_grad)
-
-
-def evenly(first: Any, last: Any, steps: int) -> list[Any]:
-    """Equally spaced numbers, exact at both ends: the second half counts back from the end."""
-    if steps < 2:
-        return [first][:steps]
-    by = (last - first) / (steps - 1)
-    half = steps // 2
-    return [first + by * i if i < half else last - by * (steps - 1 - i) for i in range(steps)]
 
 
 @function(method=False, samples=lambda t: [(0, 2, 3), (0.0, 1.0, 4, 2.0)], ref="logspace")
@@ -141,18 +196,8 @@ def logspace(
     complex_ = any(isinstance(x, complex) for x in (first, last))
     default = dtypes.default_complex() if complex_ else dtypes.default_float()
     kind, where = _target(out, dtype, device, "logspace", default)
-    powers = [_power(base, x) for x in evenly(first, last, int(steps))]
-    result = make_tensor(powers, dtype=kind, device=where)
+    result = to_device(powers(base, evenly(first, last, int(steps))), kind, where)
     return _done("logspace", result, out, requires_grad)
-
-
-def _power(base: float, exponent: Any) -> Any:
-    try:
-        return base**exponent
-    except OverflowError:
-        return math.inf
-    except ZeroDivisionError:
-        return math.inf
 
 
 @function(method=False, samples=lambda t: [(3,), (2, 3), (0,)], ref="eye")
@@ -173,13 +218,11 @@ def eye(
 
 
 def _triangle_indices(
-    name: str, row: int, col: int, dtype: Any, device: Any, keep: Callable[[int, int], bool]
+    name: str, shape: tuple[int, int], offset: int, lower: bool, dtype: Any, device: Any
 ) -> Tensor:
-    shape = sizes(name, (row, col))
     kind = check_dtype(name, dtype) or dtypes.int64
-    found = [(i, j) for i in range(shape[0]) for j in range(shape[1]) if keep(i, j)]
-    lines = [[i for i, _ in found], [j for _, j in found]]
-    return make_tensor(lines, dtype=kind, device=device)
+    rows, columns = sizes(name, shape)
+    return to_device(triangle(rows, columns, offset, lower), kind, device_of(device))
 
 
 @function(method=False, samples=lambda t: [(3, 3), (2, 4, 1), (0, 2)])
@@ -188,7 +231,7 @@ def tril_indices(
     layout: Any = None, pin_memory: bool = False, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """The row and column numbers of the lower triangle, row by row: shape ``(2, N)``."""
-    return _triangle_indices("tril_indices", row, col, dtype, device, lambda i, j: j - i <= offset)
+    return _triangle_indices("tril_indices", (row, col), offset, True, dtype, device)
 
 
 @function(method=False, samples=lambda t: [(3, 3), (2, 4, 1), (0, 2)])
@@ -197,7 +240,7 @@ def triu_indices(
     layout: Any = None, pin_memory: bool = False, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """The row and column numbers of the upper triangle, row by row: shape ``(2, N)``."""
-    return _triangle_indices("triu_indices", row, col, dtype, device, lambda i, j: j - i >= offset)
+    return _triangle_indices("triu_indices", (row, col), offset, False, dtype, device)
 
 
 @function(method=False, samples=lambda t: [(2.5,), (3,)])
@@ -227,123 +270,3 @@ def empty_strided(
     flat = where.F.empty((extent(Layout(shape, steps, 0)).stop,), kind)
     handle = where.backend.as_strided(flat, shape, steps, 0)
     return finish(make(handle, kind, where), requires_grad)
-
-
-# --- like another tensor -----------------------------------------------------------------------------
-
-
-def _like(
-    name: str, input: Tensor, value: Any, dtype: Any, device: Any, requires_grad: bool
-) -> Tensor:
-    if not isinstance(input, Tensor):
-        raise OpTypeError(f"{name}: expected a tensor, got {type(input).__name__}", op=name)
-    kind = check_dtype(name, dtype) or input._dtype
-    where = input._device if device is None else device_of(device)
-    shape = tuple(input._h.shape)
-    handle = where.F.empty(shape, kind) if value is None else where.F.full(shape, value, kind)
-    return finish(make(handle, kind, where), requires_grad)
-
-
-@function(method=False, ref="zeros_like", samples=lambda t: [(t(2, 3),), (t(),)])
-def zeros_like(
-    input: Tensor, *, dtype: DType | None = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None,
-) -> Tensor:  # fmt: skip
-    """Zeros of the shape, type and device of ``input``."""
-    return _like("zeros_like", input, 0, dtype, device, requires_grad)
-
-
-@function(method=False, ref="ones_like", samples=lambda t: [(t(2, 3),), (t(),)])
-def ones_like(
-    input: Tensor, *, dtype: DType | None = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None,
-) -> Tensor:  # fmt: skip
-    """Ones of the shape, type and device of ``input``."""
-    return _like("ones_like", input, 1, dtype, device, requires_grad)
-
-
-@function(method=False, random=True, samples=lambda t: [(t(2, 3),), (t(),)])
-def empty_like(
-    input: Tensor, *, dtype: DType | None = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None,
-) -> Tensor:  # fmt: skip
-    """Any values, with the shape, type and device of ``input``."""
-    return _like("empty_like", input, None, dtype, device, requires_grad)
-
-
-@function(method=False, ref="full_like", samples=lambda t: [(t(2, 3), 2), (t(), -1)])
-def full_like(
-    input: Tensor, fill_value: Any, *, dtype: DType | None = None, layout: Any = None,
-    device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
-    memory_format: Any = None,
-) -> Tensor:  # fmt: skip
-    """One value, with the shape, type and device of ``input``."""
-    return _like("full_like", input, number_of(fill_value), dtype, device, requires_grad)
-
-
-@function(namespace="Tensor", samples=lambda t: [(t(2), (2, 3)), (t(2), 2, 3)])
-def new_zeros(
-    self: Tensor, *size: Any, dtype: DType | None = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False,
-) -> Tensor:  # fmt: skip
-    """Zeros of the type and on the device of this tensor."""
-    return _new("new_zeros", self, size, 0, dtype, device, requires_grad)
-
-
-@function(namespace="Tensor", samples=lambda t: [(t(2), (2, 3)), (t(2), 2, 3)])
-def new_ones(
-    self: Tensor, *size: Any, dtype: DType | None = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False,
-) -> Tensor:  # fmt: skip
-    """Ones of the type and on the device of this tensor."""
-    return _new("new_ones", self, size, 1, dtype, device, requires_grad)
-
-
-@function(namespace="Tensor", random=True, samples=lambda t: [(t(2), (2, 3)), (t(2), 2, 3)])
-def new_empty(
-    self: Tensor, *size: Any, dtype: DType | None = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False,
-) -> Tensor:  # fmt: skip
-    """Any values, of the type and on the device of this tensor."""
-    return _new("new_empty", self, size, None, dtype, device, requires_grad)
-
-
-@function(namespace="Tensor", samples=lambda t: [(t(2), (2, 3), 4.0)])
-def new_full(
-    self: Tensor, size: Any, fill_value: Any, *, dtype: DType | None = None, layout: Any = None,
-    device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
-) -> Tensor:  # fmt: skip
-    """One value, of the type and on the device of this tensor."""
-    return _new("new_full", self, (size,), number_of(fill_value), dtype, device, requires_grad)
-
-
-def _new(
-    name: str, self: Tensor, size: Any, value: Any, dtype: Any, device: Any, requires_grad: bool
-) -> Tensor:
-    kind = check_dtype(name, dtype) or self._dtype
-    where = self._device if device is None else device_of(device)
-    keyword = size[0] if len(size) == 1 and not hasattr(size[0], "__index__") else size
-    shape = sizes(name, (tuple(keyword),))
-    handle = where.F.empty(shape, kind) if value is None else where.F.full(shape, value, kind)
-    return finish(make(handle, kind, where), requires_grad)
-
-
-@function(namespace="Tensor", random=True, samples=lambda t: [(t(2), (2, 3), (1, 2))])
-def new_empty_strided(
-    self: Tensor, size: Any, stride: Any, dtype: DType | None = None, layout: Any = None,
-    device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
-) -> Tensor:  # fmt: skip
-    """As ``empty_strided``, of the type and on the device of this tensor."""
-    where = self._device if device is None else device
-    return empty_strided(size, stride, dtype=dtype or self._dtype, device=where,
-                         requires_grad=requires_grad)  # fmt: skip
-
-
-@function(namespace="Tensor", samples=lambda t: [(t(2), [1, 2])])
-def new_tensor(
-    self: Tensor, data: Any, *, dtype: DType | None = None, device: Any = None,
-    requires_grad: bool = False, layout: Any = None, pin_memory: bool = False,
-) -> Tensor:  # fmt: skip
-    """A copy of ``data`` in the type and on the device of this tensor."""
-    kind, where = dtype or self._dtype, self._device if device is None else device
-    return make_tensor(data, dtype=kind, device=where, requires_grad=requires_grad)
