@@ -164,7 +164,7 @@ def array_index(name: str, input: Tensor, index: Any) -> Tensor:
     slow.errors.check_devices(name, (input, index))
     if index._dtype is dtypes.int64:
         return index
-    if index._dtype is dtypes.int32:
+    if index._dtype is dtypes.int32 or 0 in index._h.shape:
         return slow.cast(index, dtypes.int64)
     raise OpError(
         f"{name}: expected an index of type int64 or int32, got {index._dtype}; "

@@ -202,7 +202,7 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     return _tied("poisson", input, sample("poisson", *args))
 
 
-# --- in-place fills --------------------------------------------------------------------------------
+# --- in-place fills ------------------------------------------------------------------------------
 
 
 def _fill(self: Tensor, what: str, generator: Any, *params: Any) -> Tensor:

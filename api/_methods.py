@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from .autograd import functional
@@ -12,31 +12,20 @@ from .autograd.inplace import bump
 from .autograd.node import RemovableHandle, hooks_of
 from .autograd.registry import ROWS
 from .autograd.tensor import Edge, Tensor, edge, extra, make, touch
-from .autograd.transfer import transfer
-from .backends import dtypes
-from .backends.device import Device
-from .backends.dtypes import DType
-from ._creation import as_tensor, device_of
-from ._indexing import assign, getitem, setitem
+from . import _exchange, _storage  # their methods come along
+from ._attach import METHODS, attach, method
+from ._formats import in_format, is_in_format
+from ._functions.dims import hermitian, matrix_transpose, reverse
+from ._indexing import getitem, setitem
+from ._types import legacy, type_
 
 __all__ = ["attach", "method"]
 
-_METHODS: dict[str, Any] = {}
-
-
-def method(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function a Tensor method of the same name."""
-    _METHODS[function.__name__] = function
-    return function
-
-
-def attach() -> None:
-    """Put everything of this file on Tensor."""
-    for name, value in _METHODS.items():
-        setattr(Tensor, name, value)
-
-
-_METHODS["__getitem__"], _METHODS["__setitem__"] = getitem, setitem
+METHODS["__getitem__"], METHODS["__setitem__"] = getitem, setitem
+METHODS["legacy"], METHODS["type"] = staticmethod(legacy), type_
+METHODS["T"], METHODS["mT"] = property(reverse), property(matrix_transpose)
+METHODS["H"] = property(hermitian)
+METHODS["mH"] = property(lambda self: matrix_transpose(self).conj())
 
 
 # --- shape and memory ------------------------------
@@ -58,7 +47,7 @@ def _size(self: Tensor) -> SizeProperty:
     return size
 
 
-_METHODS["size"] = property(_size)
+METHODS["size"] = property(_size)
 
 
 @method
@@ -67,7 +56,7 @@ def dim(self: Tensor) -> int:
     return len(self._h.shape)
 
 
-_METHODS["ndimension"] = dim
+METHODS["ndimension"] = dim
 
 
 @method
@@ -76,7 +65,7 @@ def numel(self: Tensor) -> int:
     return self.shape.numel()
 
 
-_METHODS["nelement"] = numel
+METHODS["nelement"] = numel
 
 
 @method
@@ -85,8 +74,8 @@ def element_size(self: Tensor) -> int:
     return self._dtype.itemsize
 
 
-_METHODS["itemsize"] = property(element_size)
-_METHODS["nbytes"] = property(lambda self: self.numel() * self._dtype.itemsize)
+METHODS["itemsize"] = property(element_size)
+METHODS["nbytes"] = property(lambda self: self.numel() * self._dtype.itemsize)
 
 
 @method
@@ -103,299 +92,28 @@ def storage_offset(self: Tensor) -> int:
 
 
 @method
-def data_ptr(self: Tensor) -> int:
-    """The address of the first element; 0 for an empty tensor."""
-    if not self.numel():
-        return 0
-    backend = self._device.backend
-    return backend.storage(self._h).address + self.storage_offset() * self._dtype.itemsize
-
-
-class UntypedStorage:
-    """The memory behind a tensor and its views."""
-
-    __slots__ = ("_info", "device")
-
-    def __init__(self, tensor: Tensor) -> None:
-        self._info = tensor._device.backend.storage(tensor._h)
-        self.device = tensor._device
-
-    def data_ptr(self) -> int:
-        """The address of the first byte."""
-        return self._info.address
-
-    def nbytes(self) -> int:
-        """The size in bytes."""
-        return self._info.nbytes
-
-    size = __len__ = nbytes
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, UntypedStorage) and self._info.key == other._info.key
-
-    def __hash__(self) -> int:
-        return hash(self._info.key)
-
-    def __repr__(self) -> str:
-        return f"UntypedStorage(device={self.device}, nbytes={self.nbytes()})"
-
-
-@method
-def untyped_storage(self: Tensor) -> UntypedStorage:
-    """The memory that this tensor shares with its views; compare storages with ``==``."""
-    return UntypedStorage(self)
-
-
-_METHODS["storage"] = untyped_storage
-
-
-@method
 def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
-    """Whether the elements lie in row-major order without gaps."""
-    expected = 1
-    shape, strides, _ = self._device.backend.layout(self._h)
-    if 0 in shape:
-        return True
-    for size, step in zip(reversed(shape), reversed(strides), strict=True):
-        if size != 1:
-            if step != expected:
-                return False
-            expected *= size
-    return True
+    """Whether the elements lie in row-major order (or that of the format) without gaps."""
+    return is_in_format(self, memory_format)
 
 
 @method
 def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
     """The tensor itself when it is contiguous, else a contiguous copy."""
-    return self if is_contiguous(self) else ROWS["clone"].call(self)
+    return in_format(self, memory_format)
 
 
-_METHODS["is_floating_point"] = lambda self: self._dtype.is_floating_point
-_METHODS["is_complex"] = lambda self: self._dtype.is_complex
-_METHODS["is_signed"] = lambda self: self._dtype.is_signed
-_METHODS["is_cuda"] = property(lambda self: self._device.type == "cuda")
-_METHODS["is_cpu"] = property(lambda self: self._device.type == "cpu")
-_METHODS["is_sparse"] = property(lambda self: False)
-_METHODS["is_inference"] = lambda self: False
-_METHODS["get_device"] = lambda self: -1 if self._device.type == "cpu" else self._device.index
-_METHODS["_version"] = property(lambda self: touch(self)[0])
+METHODS["is_floating_point"] = lambda self: self._dtype.is_floating_point
+METHODS["is_complex"] = lambda self: self._dtype.is_complex
+METHODS["is_signed"] = lambda self: self._dtype.is_signed
+METHODS["is_cuda"] = property(lambda self: self._device.type == "cuda")
+METHODS["is_cpu"] = property(lambda self: self._device.type == "cpu")
+METHODS["is_sparse"] = property(lambda self: False)
+METHODS["is_inference"] = lambda self: False
+METHODS["get_device"] = lambda self: -1 if self._device.type == "cpu" else self._device.index
+METHODS["_version"] = property(lambda self: touch(self)[0])
 
-# --- values to Python and NumPy ------------------------------
-
-
-def _host(self: Tensor) -> Any:
-    return self._device.backend.to_host(self._h)
-
-
-@method
-def item(self: Tensor) -> Any:
-    """The one element as a Python number.
-
-    Raises:
-        RuntimeError: there is not exactly one element.
-    """
-    if self.numel() != 1:
-        raise OpError(
-            f"item: expected a tensor with one element, got {tuple(self._h.shape)}; a Tensor with "
-            f"{self.numel()} elements cannot be converted to Scalar: use .tolist()",
-            op="item",
-        )
-    found = _host(self).reshape(()).item()
-    return found if isinstance(found, (bool, int, float, complex)) else float(found)
-
-
-@method
-def tolist(self: Tensor) -> Any:
-    """Nested Python lists of Python numbers; a number for a 0-d tensor."""
-    array = _host(self)
-    return (array.astype("float32") if self._dtype is dtypes.bfloat16 else array).tolist()
-
-
-@method
-def numpy(self: Tensor, *, force: bool = False) -> Any:
-    """The values as a NumPy array: sharing memory on the cpu, a copy elsewhere with ``force``.
-
-    Raises:
-        RuntimeError: the tensor requires grad.
-        TypeError: the tensor is on another device.
-    """
-    if edge(self) is not None and not force:
-        raise OpError(
-            "numpy: expected a tensor without history, got one that requires grad. Can't call "
-            "numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.",
-            op="numpy",
-        )
-    if not self._device.backend.shares_host_memory and not force:
-        raise OpTypeError(
-            f"numpy: expected a tensor on the cpu, got one on {self._device}; can't convert "
-            f"{self._device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to "
-            "host memory first.",
-            op="numpy",
-        )
-    return _host(self)
-
-
-def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Any:
-    found = numpy(self)
-    if dtype is not None and found.dtype != dtype:
-        if copy is False:
-            raise ValueError("__array__: expected the same dtype with copy=False, got another")
-        return found.astype(dtype)
-    return found.copy() if copy else found
-
-
-_METHODS["__array__"] = _array
-
-
-def _number(kind: type) -> Callable[[Tensor], Any]:
-    return lambda self: kind(item(self))
-
-
-def _truth(self: Tensor) -> bool:
-    if self.numel() != 1:
-        what = "no values" if not self.numel() else "more than one value"
-        raise OpError(
-            f"__bool__: expected one element, got shape {tuple(self._h.shape)}; Boolean value of "
-            f"Tensor with {what} is ambiguous: use .any() or .all()",
-            op="__bool__",
-        )
-    return bool(item(self))
-
-
-def _index(self: Tensor) -> int:
-    if self._dtype.is_inexact or self.numel() != 1:
-        raise OpTypeError(
-            "__index__: expected one integer, got "
-            f"{self._dtype} of shape {tuple(self._h.shape)}; only integer tensors of a single "
-            "element can be converted to an index",
-            op="__index__",
-        )
-    return int(item(self))
-
-
-_METHODS |= {
-    "__float__": _number(float),
-    "__int__": _number(int),
-    "__complex__": _number(complex),
-    "__bool__": _truth,
-    "__index__": _index,
-}
-
-
-@method
-def __len__(self: Tensor) -> int:
-    if not self._h.shape:
-        raise OpTypeError("__len__: expected at least one dimension, got a 0-d tensor")
-    return self._h.shape[0]
-
-
-@method
-def __iter__(self: Tensor) -> Iterator[Tensor]:
-    if not self._h.shape:
-        raise OpTypeError("__iter__: expected at least one dimension; iteration over a 0-d tensor")
-    return iter([getitem(self, i) for i in range(self._h.shape[0])])
-
-
-@method
-def __contains__(self: Tensor, value: Any) -> bool:
-    return bool((self == value).any())
-
-
-# --- exchange with other libraries ------------------------------
-
-
-@method
-def __dlpack__(
-    self: Tensor, *, stream: Any = None, max_version: Any = None, dl_device: Any = None,
-    copy: bool | None = None,
-) -> Any:  # fmt: skip
-    if edge(self) is not None:
-        raise BufferError("__dlpack__: expected no history, got a tensor that requires grad; "
-                          "use .detach()")  # fmt: skip
-    array = self._device.backend.native(self._h)
-    options = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
-    return array.__dlpack__(**{k: v for k, v in options.items() if v is not None})
-
-
-@method
-def __dlpack_device__(self: Tensor) -> tuple[Any, int]:
-    return self._device.backend.native(self._h).__dlpack_device__()
-
-
-# --- moving and copying ------------------------------
-
-
-@method
-def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """The tensor with another dtype and/or on another device; itself when nothing changes.
-
-    Called as ``to(dtype)``, ``to(device)``, ``to(device, dtype)`` or ``to(other)``, with
-    ``non_blocking=`` and ``copy=`` as in torch.
-
-    Raises:
-        TypeError: an argument is none of these.
-    """
-    dtype, device, copy = _to_arguments(args, kwargs)
-    out = self
-    if device is not None and device is not self._device:
-        out = transfer(out, device)
-    if dtype is not None and dtype is not out._dtype:
-        return ROWS["cast"].call(out, dtype)
-    return ROWS["clone"].call(self) if copy and out is self else out
-
-
-def _to_arguments(args: tuple[Any, ...], kwargs: Any) -> tuple[DType | None, Device | None, bool]:
-    dtype, device = kwargs.pop("dtype", None), kwargs.pop("device", None)
-    copy = kwargs.pop("copy", False)
-    other = kwargs.pop("other", None)
-    kwargs.pop("non_blocking", None), kwargs.pop("memory_format", None)
-    for value in (*args, *(() if other is None else (other,))):
-        if isinstance(value, Tensor):
-            dtype, device = value._dtype, value._device
-        elif isinstance(value, DType):
-            dtype = value
-        elif isinstance(value, (str, Device)):
-            device = value
-        elif isinstance(value, int) and not isinstance(value, bool) and device is None:
-            device = Device("cuda", value)
-        elif value is not None and not isinstance(value, bool):
-            raise OpTypeError(f"to: expected a dtype, a device or a tensor, got {value!r}", op="to")
-    if kwargs:
-        raise OpTypeError(f"to: unexpected arguments {sorted(kwargs)}", op="to")
-    return dtype, None if device is None else device_of(device), copy
-
-
-@method
-def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
-    """The tensor on the cpu."""
-    return to(self, device="cpu")
-
-
-@method
-def cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
-    """The tensor on a CUDA device (default: ``cuda:0``)."""
-    return to(self, device="cuda" if device is None else device)
-
-
-for _name, _dtype in {
-    "bool": dtypes.bool_, "byte": dtypes.uint8, "char": dtypes.int8, "short": dtypes.int16,
-    "int": dtypes.int32, "long": dtypes.int64, "half": dtypes.float16,
-    "bfloat16": dtypes.bfloat16, "float": dtypes.float32, "double": dtypes.float64,
-    "cfloat": dtypes.complex64, "cdouble": dtypes.complex128,
-}.items():  # fmt: skip
-
-    def _as(self: Tensor, memory_format: Any = None, _dtype: DType = _dtype) -> Tensor:
-        return to(self, _dtype)
-
-    _as.__name__ = _as.__qualname__ = _name
-    _as.__doc__ = f"The tensor as {_dtype}."
-    _METHODS[_name] = _as
-
-
-@method
-def type_as(self: Tensor, other: Tensor) -> Tensor:
-    """The tensor with the dtype (and device) of another."""
-    return to(self, other)
+# --- autograd ------------------------------
 
 
 @method
@@ -426,18 +144,7 @@ def _set_data(self: Tensor, value: Tensor) -> None:
     bump(self)
 
 
-_METHODS["data"] = property(_data, _set_data)
-
-
-@method
-def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
-    """Copy the values of ``src`` here, across devices and types, with broadcasting."""
-    source = as_tensor(src, device=None if isinstance(src, Tensor) else self._device)
-    assign("copy_", self, to(source, self._device))
-    return self
-
-
-# --- autograd ------------------------------
+METHODS["data"] = property(_data, _set_data)
 
 
 @method
@@ -502,6 +209,6 @@ def retain_grad(self: Tensor) -> None:
     self.register_hook(keep)
 
 
-_METHODS["retains_grad"] = property(
+METHODS["retains_grad"] = property(
     lambda self: self._extra is not None and self._extra.get("retains_grad", False)
 )

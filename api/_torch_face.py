@@ -10,7 +10,7 @@ from .autograd.inplace import from_function
 from .autograd.registry import FUNCTIONS, ROWS, Public
 from .autograd.tensor import Tensor
 
-__all__ = ["METHODS", "build"]
+__all__ = ["METHODS", "build", "functions_of"]
 
 METHODS = "Tensor"
 """The namespace of what is a method only, such as ``view``."""
@@ -44,6 +44,16 @@ def build() -> dict[str, dict[str, Callable[..., Any]]]:
     return namespaces
 
 
+def functions_of(namespace: str) -> dict[str, Callable[..., Any]]:
+    """The public functions of one namespace such as ``"linalg"``, by name."""
+    return {
+        name: public.call
+        for public in FUNCTIONS.values()
+        if public.namespace == namespace
+        for name in (public.name, *public.aliases)
+    }
+
+
 _BINARY_OPERATORS = {
     "__add__": "add", "__sub__": "sub", "__mul__": "mul", "__truediv__": "div",
     "__matmul__": "matmul", "__pow__": "pow", "__eq__": "eq", "__ne__": "ne", "__lt__": "lt",
@@ -64,6 +74,8 @@ def _operators(functions: SimpleNamespace) -> None:
         setattr(Tensor, dunder, getattr(functions, name))
     for dunder, name in _BINARY_OPERATORS.items():
         row = ROWS.get(name)
+        if row is None and not hasattr(functions, name):
+            continue  # TEMP
         function = getattr(functions, name) if row is None else row.call
         if dunder in _NO_REFLECTION:
             setattr(Tensor, dunder, _or_unequal(function) if name in ("eq", "ne") else function)
@@ -74,6 +86,7 @@ def _operators(functions: SimpleNamespace) -> None:
         if row is not None and row.family.inplace:
             inplace = from_function(Public(name, function, row=row))
             setattr(Tensor, f"__i{dunder[2:]}", inplace)
+    Tensor.__rdiv__ = Tensor.__rtruediv__  # type: ignore[attr-defined]  # torch has both
 
 
 def _or_unequal(function: Callable[..., Any]) -> Callable[..., Any]:

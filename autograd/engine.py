@@ -214,7 +214,7 @@ class _Task:
         """A gradient as a tensor."""
         if grad is None or type(grad) is Tensor:
             return grad
-        return make(grad, device.F.dtype_of(grad), device)
+        return make(device.backend.settle(grad), device.F.dtype_of(grad), device)
 
     def hide(self, grad: Any) -> Any:
         """A hook's tensor as this pass keeps gradients."""
@@ -288,6 +288,7 @@ class _Task:
                 before.add_(make(grad, leaf._dtype, leaf._device))  # type: ignore[attr-defined]
             else:
                 backend = leaf._device.backend
+                grad = backend.settle(grad)
                 owned = grad if leaf in self.fresh and backend.owns_memory(grad) else None
                 handle = backend.exclusive(grad) if owned is None else owned
                 leaf._grad = make(handle, leaf._dtype, leaf._device)

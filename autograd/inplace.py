@@ -67,7 +67,8 @@ def write(name: str, x: Tensor, result: Tensor) -> None:
 def check_single(name: str, x: Tensor) -> None:
     """Refuse a write where several elements share one place in memory (expanded tensors)."""
     shape, strides, _ = x._device.backend.layout(x._h)
-    if any(size > 1 and stride == 0 for size, stride in zip(shape, strides, strict=True)):
+    steps = zip(shape, strides, strict=True)
+    if 0 not in shape and any(size > 1 and stride == 0 for size, stride in steps):
         raise OpError(
             f"{name}: expected elements with memory of their own, got an expanded tensor of shape "
             f"{tuple(shape)} and strides {tuple(strides)}; more than one element of the "
@@ -204,6 +205,7 @@ def write_out(name: str, out: Any, result: Tensor) -> Tensor:
         )
     check_cast(name, result, out)
     if out._h.shape == result._h.shape:
+        check_single(name, out)
         out._device.F.assign(out._h, result._h)
         bump(out)
         return out

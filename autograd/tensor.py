@@ -13,7 +13,10 @@ from ..backends.dtypes import DType
 
 if TYPE_CHECKING:
     from ..backends.device import Device
+    from ._tensor_methods import TensorMethods  # generated: what the api attaches to Tensor
     from .registry import Row
+else:
+    TensorMethods = object
 
 __all__ = ["MAYBE", "Tensor", "edge", "make", "root", "touch"]
 
@@ -28,7 +31,7 @@ class _TensorType(type):
         return cls.legacy(*args, **kwargs)  # type: ignore[attr-defined]  # attached by the api
 
 
-class Tensor(metaclass=_TensorType):
+class Tensor(TensorMethods, metaclass=_TensorType):
     """A strided n-d array on one device, with automatic differentiation.
 
     Slots:

@@ -135,5 +135,5 @@ def kernels(xp: Any) -> dict[str, Kernel]:
         **_linear(xp),
         **_embedding(xp),
         **_losses(xp),
-        "relu_back": lambda g, out: xp.multiply(g, out > 0, out=...),
+        "relu_back": lambda g, out: xp.multiply(g, ~(out <= 0), out=...),
     }

@@ -131,7 +131,7 @@ class _Pooling:
         lead, inner = g.shape[:-rank], math.prod(size)
         out = xp.zeros(math.prod(lead) * inner, g.dtype)
         starts = xp.arange(math.prod(lead), dtype=xp.int64) * inner
-        flat = indices.reshape(starts.size, -1) + starts[:, None]
+        flat = indices.reshape(starts.size, math.prod(g.shape[-rank:])) + starts[:, None]
         if distinct:
             out[flat.reshape(-1)] = g.reshape(-1)
         else:

@@ -23,7 +23,7 @@ PROFILES = {"quick": 12, "thorough": 200}
 for _name, _count in PROFILES.items():
     hypothesis.settings.register_profile(
         f"tensorplug-{_name}", max_examples=_count, deadline=None, derandomize=True, database=None,
-        suppress_health_check=list(hypothesis.HealthCheck),
+        suppress_health_check=list(hypothesis.HealthCheck), report_multiple_bugs=False,
     )  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def profile_of(config: pytest.Config) -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse unknown devices before anything runs."""
-    config.addinivalue_line("markers", "cases(make): the cases to try, made by make()")
+    config.addinivalue_line("markers", "cases(make=function): the cases to try, as made by function()")
     hypothesis.settings.load_profile(f"tensorplug-{profile_of(config)}")
     for name in devices(config):
         try:
@@ -78,7 +78,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     names = devices(metafunc.config)
     if "case" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("cases")
-        chosen = list(marker.args[0]() if marker and marker.args else cases())
+        chosen = list(marker.kwargs["make"]() if marker else cases())
         only = metafunc.config.getoption("--function")
         if only:
             chosen = [case for case in chosen if case.public.qualname in only]
@@ -100,6 +100,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the order of the files, as what others build on comes first; note the devices."""
     items.sort(key=lambda item: item.path.name)
     for item in items:
+        item.user_properties.append(("file", item.path.name))
         parameters = getattr(item, "callspec", None)
         device = parameters.params.get("device") if parameters is not None else None
         if device is not None:
@@ -119,11 +120,11 @@ class Report:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember each result."""
         if report.when == "call" or report.outcome != "passed":
-            file, _, name = report.nodeid.partition("::")
+            name = report.nodeid.partition("::")[2]
             properties = dict(report.user_properties)
             self.results.append(
                 {
-                    "test": f"{Path(file).name}::{name}",
+                    "test": f"{properties['file']}::{name}",
                     "device": properties.get("device"),
                     "outcome": report.outcome,
                     "seconds": round(report.duration, 4),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from .._arguments import integers, wrap_dim, wrap_dims
-from ..autograd.errors import OpError
+from ..autograd.errors import OpError, OpIndexError
 from ..autograd.inplace import write_out
 from ..autograd.registry import ROWS, function
 from ..autograd.tensor import Tensor
 from ..backends import dtypes
+from .._formats import in_format
 from .dims import transpose
 from .view import expand
 
@@ -23,14 +24,16 @@ _index, _diagonal = ROWS["index"].call, ROWS["diagonal"].call
 
 @function(row="clone", samples=lambda t: [(t(2, 3),), (t.noncontig(2, 3),), (t(),)], ref="copy")
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
-    """A contiguous copy, through which gradients flow."""
+    """A contiguous copy (or one in the given format), through which gradients flow."""
+    if memory_format is not None:
+        return in_format(input, memory_format, copy=True)
     return _clone(input)  # type: ignore[no-any-return]
 
 
 @function(row="flip", samples=lambda t: [(t(2, 3), 0), (t(2, 3), (0, -1)), (t(), ())], ref="flip")
-def flip(input: Tensor, *dims: Any) -> Tensor:
+def flip(input: Tensor, *dims_: Any, dims: Any = None) -> Tensor:
     """A copy with some dimensions reversed."""
-    found = wrap_dims("flip", integers("flip", dims), len(input._h.shape))
+    found = wrap_dims("flip", integers("flip", dims_ if dims is None else (dims,)), len(input._h.shape))
     if not input._h.shape:
         return _clone(input)  # type: ignore[no-any-return]
     return _flip(input, found)  # type: ignore[no-any-return]
@@ -106,7 +109,8 @@ def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
         )
     places = tuple(wrap_dim("roll", dim, len(input._h.shape)) for dim in chosen)
     if not input._h.shape:
-        return _clone(input)  # type: ignore[no-any-return]
+        raise OpIndexError("roll: expected a dimension or more, got a 0-d tensor; Dimension "
+                           "specified as 0 but tensor has no dimensions")  # fmt: skip
     return _roll(input, moves, places)  # type: ignore[no-any-return]
 
 
@@ -115,13 +119,13 @@ def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
 
 @function(namespace="Tensor", samples=lambda t: [(t(2, 3), 2, 1), (t(3), (2, 3)), (t(2), 0)],
           ref="tile")  # fmt: skip
-def repeat(self: Tensor, *repeats: Any) -> Tensor:
+def repeat(self: Tensor, *repeats_: Any, repeats: Any = None) -> Tensor:
     """The tensor side by side with itself: so many times along each dimension.
 
     Raises:
         RuntimeError: there are fewer numbers than dimensions, or one is negative.
     """
-    times = integers("repeat", repeats)
+    times = integers("repeat", repeats_ if repeats is None else (repeats,))
     shape = tuple(self._h.shape)
     lead = len(times) - len(shape)
     if lead < 0 or min(times, default=0) < 0:
@@ -140,9 +144,9 @@ def repeat(self: Tensor, *repeats: Any) -> Tensor:
 
 
 @function(samples=lambda t: [(t(2, 3), (2,)), (t(3), (2, 2)), (t(), (3,))], ref="tile")
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *dims_: Any, dims: Any = None) -> Tensor:
     """As ``repeat``, with as many numbers as one likes: missing ones are 1."""
-    times = integers("tile", dims)
+    times = integers("tile", dims_ if dims is None else (dims,))
     lead = len(input._h.shape) - len(times)
     return repeat(input, (1,) * max(lead, 0) + times)
 

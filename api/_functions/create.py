@@ -132,7 +132,7 @@ def arange(
     kind, where = _target(out, dtype, device, "arange", default)
     _check_range(first, last, by)
     if kind.kind in ("int", "uint") and not whole:
-        first, last, by = _as_ints(first, last, by)
+        first, last, by = _as_ints(first, last, by, kind)
     result = make(where.F.arange(first, last, by, kind), kind, where)
     return _done("arange", result, out, requires_grad)
 
@@ -151,10 +151,12 @@ def _check_range(first: Any, last: Any, by: Any) -> None:
         )
 
 
-def _as_ints(first: Any, last: Any, by: Any) -> tuple[Any, Any, Any]:
-    """Cut numbers as torch does for an integer result; the count is that of the floats."""
-    count = math.ceil((last - first) / by)
+def _as_ints(first: Any, last: Any, by: Any, kind: DType) -> tuple[Any, Any, Any]:
+    """Cut numbers as torch does for an integer result; int64 counts with the cut ones."""
     step = int(by)
+    if kind is dtypes.int64 and step:
+        return int(first), int(last), step
+    count = math.ceil((last - first) / by)
     if step == 0:
         raise OpError(f"arange: expected a whole step for integers, got {by}; step must be nonzero")
     return int(first), int(first) + count * step, step
@@ -172,13 +174,17 @@ def linspace(
         RuntimeError: ``steps`` is negative.
     """
     first, last = number_of(start), number_of(end)
+    if not isinstance(steps, int):
+        raise OpTypeError(f"linspace: expected an integer as steps, got {steps!r}", op="linspace")
     if steps < 0:
         raise OpError(f"linspace: expected steps >= 0, got {steps}; number of steps must be "
                       "non-negative", op="linspace")  # fmt: skip
     complex_ = isinstance(first, complex) or isinstance(last, complex)
     default = dtypes.default_complex() if complex_ else dtypes.default_float()
     kind, where = _target(out, dtype, device, "linspace", default)
-    result = to_device(evenly(first, last, int(steps)), kind, where)
+    if kind.kind in ("int", "uint"):
+        first, last = int(first), int(last)
+    result = to_device(evenly(first, last, steps), kind, where)
     return _done("linspace", result, out, requires_grad)
 
 

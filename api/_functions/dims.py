@@ -37,14 +37,14 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 @function(row="permute", ref="transpose",
           samples=lambda t: [(t(2, 3, 4), (2, 0, 1)), (t(2, 3), (-1, 0)), (t(), ())])  # fmt: skip
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, *dims_: Any, dims: Any = None) -> Tensor:
     """All dimensions in the given order.
 
     Raises:
         RuntimeError: not every dimension is named once.
     """
     rank = len(input._h.shape)
-    found = wrap_dims("permute", integers("permute", dims), rank)
+    found = wrap_dims("permute", integers("permute", dims_ if dims is None else (dims,)), rank)
     if len(found) != rank:
         raise OpError(
             f"permute: expected all {rank} dimensions, got {found}; the number of dimensions in "

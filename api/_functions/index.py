@@ -168,7 +168,11 @@ def take_along_dim(
     narrow = (*sizes[:at], 1, *sizes[at + 1 :])
     common = common_shape("take_along_dim", [wide, narrow])
     source = expand(input, (*common[:at], shape[at], *common[at + 1 :]))
-    return gather(source, at, expand(found, (*common[:at], sizes[at], *common[at + 1 :])), out=out)
+    index = expand(found, (*common[:at], sizes[at], *common[at + 1 :]))
+    below = index < 0  # type: ignore[operator]
+    if below.any():
+        index = index + below.long() * shape[at]
+    return gather(source, at, index, out=out)
 
 
 # --- positions ---------------------------------------------------------------------------------------

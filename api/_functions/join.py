@@ -184,7 +184,6 @@ def meshgrid(*tensors_: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     ]
     grids = list(broadcast_tensors(lines))
     if swap:
-        grids = [x.transpose(0, 1) for x in grids]  # type: ignore[attr-defined]
         grids[:2] = grids[1::-1]
     return tuple(grids)
 

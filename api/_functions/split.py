@@ -9,8 +9,9 @@ from .._arguments import integers, number_of, wrap_dim
 from ..autograd.errors import OpError, OpIndexError
 from ..autograd.registry import ROWS, function
 from ..autograd.tensor import Tensor
-from ..backends.layout import check_strided
 from ..backends.base import Layout
+from ..backends.dtypes import bool_
+from ..backends.layout import check_strided
 
 __all__ = ["as_strided", "diagonal", "narrow", "select", "split", "unbind"]
 
@@ -58,6 +59,11 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     _need_dimension("narrow", input)
     at = wrap_dim("narrow", dim, len(input._h.shape))
     size = input._h.shape[at]
+    if isinstance(start, Tensor) and (
+        start._h.shape or start._dtype.is_inexact or start._dtype is bool_
+    ):
+        raise OpError(f"narrow: expected an integer or a 0-d tensor of one as start, got {start}; "
+                      "start must be an 0-dim integral Tensor", op="narrow")  # fmt: skip
     first = int(number_of(start))
     if length < 0:
         raise OpError(f"narrow: expected a length of 0 or more, got {length}; "

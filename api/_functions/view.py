@@ -51,18 +51,19 @@ def view_dtype(self: Tensor, dtype: DType) -> Tensor:
 
 @function(row="reshape", ref="reshape",
           samples=lambda t: [(t(2, 6), (3, 4)), (t.noncontig(3, 4), (-1,)), (t(), (1, 1))])  # fmt: skip
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *shape_: Any, shape: Any = None) -> Tensor:
     """Another shape: a view where the strides allow it, a copy otherwise.
 
     Example:
         >>> tp.arange(6).reshape(3, 2).t().reshape(6)
         tensor([0, 2, 4, 1, 3, 5])
     """
-    if len(shape) == 1 and type(shape[0]) is not int:
-        shape = integers("reshape", shape)
-    if not shape or min(shape) < 0:
-        shape = infer("reshape", integers("reshape", shape), numel(input._h.shape))
-    return reshape_core(input, shape)
+    sizes = shape_ if shape is None else (shape,)
+    if len(sizes) == 1 and type(sizes[0]) is not int:
+        sizes = integers("reshape", sizes)
+    if not sizes or min(sizes) < 0:
+        sizes = infer("reshape", integers("reshape", sizes), numel(input._h.shape))
+    return reshape_core(input, sizes)
 
 
 @function(namespace="Tensor", samples=lambda t: [(t(2, 6), t(3, 4))])
@@ -129,7 +130,7 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
 
 @function(namespace="Tensor", row="expand",
           samples=lambda t: [(t(3, 1), 3, 4), (t(3), (2, -1)), (t(), 2), (t(1, 2), 0, 2)])  # fmt: skip
-def expand(self: Tensor, *size: Any, implicit: bool = False) -> Tensor:
+def expand(self: Tensor, *sizes: Any, size: Any = None, implicit: bool = False) -> Tensor:
     """Dimensions of size 1 repeated, and new leading ones, without a copy; ``-1`` keeps a size.
 
     Raises:
@@ -140,7 +141,7 @@ def expand(self: Tensor, *size: Any, implicit: bool = False) -> Tensor:
         tensor([[1, 2],
                 [1, 2]])
     """
-    old, new = self._h.shape, integers("expand", size)
+    old, new = self._h.shape, integers("expand", sizes if size is None else (size,))
     lead = len(new) - len(old)
     if lead < 0:
         raise OpError(
@@ -149,14 +150,14 @@ def expand(self: Tensor, *size: Any, implicit: bool = False) -> Tensor:
             op="expand",
         )
     shape = list(new)
-    for dim, size in enumerate(new):
+    for dim, wanted in enumerate(new):
         was = old[dim - lead] if dim >= lead else None
-        if size == -1 and was is not None:
+        if wanted == -1 and was is not None:
             shape[dim] = was
-        elif size < 0 or was not in (None, 1, size):
+        elif wanted < 0 or was not in (None, 1, wanted):
             raise OpError(
                 f"expand: expected sizes that {tuple(old)} broadcasts to, got {new}; the expanded "
-                f"size of the tensor ({size}) must match the existing size ({was}) at "
+                f"size of the tensor ({wanted}) must match the existing size ({was}) at "
                 f"non-singleton dimension {dim}",
                 op="expand",
             )

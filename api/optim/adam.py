@@ -26,7 +26,8 @@ class Adam(Optimizer):
         amsgrad: divide by the largest average of squares so far.
         maximize: go up instead of down.
         decoupled_weight_decay: shrink the parameter itself, as AdamW does.
-        foreach, capturable, fused: accepted for compatibility; they change nothing.
+        foreach: False updates small parameters one by one, too.
+        capturable, fused: accepted for compatibility; they change nothing.
 
     Example:
         >>> x = tp.ones(2, requires_grad=True)
@@ -74,52 +75,54 @@ class Adam(Optimizer):
                 f"{type(self).__name__}: expected two betas from 0 to below 1, got {group['betas']}"
             )
 
-    def _update(self, group: dict[str, Any], params: list[Tensor]) -> None:
-        lr, decay = number(group["lr"]), group["weight_decay"]
-        for param in params:
-            grad = param.grad.neg() if group["maximize"] else param.grad
-            if decay and group["decoupled_weight_decay"]:
-                param.mul_(1 - lr * decay)
-            elif decay:
-                grad = grad.add(param, alpha=decay)
-            state = self.state[param] or self._start(param, group["amsgrad"])
-            state["step"] += 1
-            tensors = [param, grad, state["exp_avg"], state["exp_avg_sq"]]
-            if group["amsgrad"]:
-                tensors.append(state["max_exp_avg_sq"])
-            if param.is_complex():  # a complex number is two parameters
-                tensors = [tp.view_as_real(tensor) for tensor in tensors]
-            _step(group, lr, state["step"], *tensors)
+    def _bundled_state(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return _AMSGRAD if group["amsgrad"] else _AMSGRAD[:2]
 
-    def _start(self, param: Tensor, amsgrad: bool) -> dict[str, Any]:
-        state = self.state[param]
-        state["step"] = 0
-        state["exp_avg"] = tp.zeros_like(param)
-        state["exp_avg_sq"] = tp.zeros_like(param)
-        if amsgrad:
-            state["max_exp_avg_sq"] = tp.zeros_like(param)
-        return state
+    def _delta(
+        self, group: dict[str, Any], state: dict[str, Any], param: Tensor, grad: Any
+    ) -> Tensor:
+        if not state:
+            state["step"] = 0
+            for name in self._bundled_state(group):
+                state[name] = tp.zeros_like(param)
+        if param.is_complex():  # a complex number is two parameters
+            return _delta_of_complex(group, state, param, grad)
+        return _delta(group, state, param, grad)
 
 
-def _step(
-    group: dict[str, Any],
-    lr: float,
-    step: int,
-    param: Tensor,
-    grad: Tensor,
-    average: Tensor,
-    square: Tensor,
-    largest: Tensor | None = None,
-) -> None:
+_AMSGRAD = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+
+
+def _delta_of_complex(
+    group: dict[str, Any], state: dict[str, Any], param: Tensor, grad: Tensor
+) -> Tensor:
+    pairs = {k: tp.view_as_real(v) for k, v in state.items() if k != "step"}
+    pairs["step"] = state["step"]
+    delta = _delta(group, pairs, tp.view_as_real(param), tp.view_as_real(grad))
+    state["step"] = pairs["step"]
+    return tp.view_as_complex(delta)
+
+
+def _delta(group: dict[str, Any], state: dict[str, Any], param: Tensor, grad: Any) -> Tensor:
+    lr, decay = number(group["lr"]), group["weight_decay"]
     beta1, beta2 = map(number, group["betas"])
-    average.mul_(beta1).add_(grad, alpha=1 - beta1)
-    square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-    if largest is not None:
-        largest.copy_(tp.maximum(largest, square))
-        square = largest
-    scale = math.sqrt(1 - beta2**step)
-    denominator = square.sqrt().div_(scale).add_(group["eps"])
-    param.addcdiv_(average, denominator, value=-lr / (1 - beta1**step))
+    if group["maximize"]:
+        grad = -grad
+    if decay and not group["decoupled_weight_decay"]:
+        grad = grad + param * decay
+    step = state["step"] = state["step"] + 1
+    average, square = state["exp_avg"], state["exp_avg_sq"]
+    average.mul_(beta1).add_(grad * (1 - beta1))
+    square.mul_(beta2).add_(grad * grad * (1 - beta2))
+    if group["amsgrad"]:
+        square = state["max_exp_avg_sq"].copy_(tp.maximum(state["max_exp_avg_sq"], square))
+    # lr / correction1 * average / (sqrt(square) / correction2 + eps), with one operation less.
+    correction2 = math.sqrt(1 - beta2**step)
+    rate = -lr * correction2 / (1 - beta1**step)
+    delta = average / (square.sqrt() + group["eps"] * correction2) * rate
+    if decay and group["decoupled_weight_decay"]:
+        delta = delta - param * (lr * decay)
+    return delta
 
 
 class AdamW(Adam):

@@ -11,6 +11,8 @@ import tensorplug as tp
 from tensorplug.autograd.tensor import Tensor
 from tensorplug.nn._hooks import RemovableHandle, add_hook
 
+from ._bundle import Bundles
+
 __all__ = ["Optimizer", "number", "required"]
 
 
@@ -23,7 +25,7 @@ required = _Required()
 """A default that each parameter group must replace."""
 
 
-def number(value: Any) -> float:
+def number(value: Any) -> Any:
     """A setting as a Python number; learning rates may be tensors of one element."""
     return value.item() if isinstance(value, Tensor) else value
 
@@ -31,9 +33,8 @@ def number(value: Any) -> float:
 class Optimizer:
     """Parameters in groups, the settings of each group, and the state of each parameter.
 
-    A subclass passes its settings as ``defaults`` and defines :meth:`_update`, which changes one
-    group's parameters in place; gradients are not recorded there. (A subclass may also override
-    :meth:`step` itself.)
+    A subclass passes its settings as ``defaults`` and defines :meth:`_delta`, the change of one
+    parameter, or overrides :meth:`step` itself.
 
     Args:
         params: tensors, or dicts with "params" and settings that differ, or (name, tensor) pairs.
@@ -53,6 +54,7 @@ class Optimizer:
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
+        self._bundles: dict[int, Bundles] = {}
         self._before: dict[int, Callable[..., Any]] = {}
         self._after: dict[int, Callable[..., Any]] = {}
         groups = list(params)
@@ -167,9 +169,34 @@ class Optimizer:
 
     def _update(self, group: dict[str, Any], params: list[Tensor]) -> None:
         """Change ``params``, those of ``group`` that have a gradient, in place."""
+        names = self._bundled_state(group)
+        if names and group.get("foreach") is not False:
+            bundles = self._bundles.setdefault(id(group), Bundles())
+            complete, params = bundles.split(params, self.state, names)
+            for bundle in complete:
+                bundle.step(group, self._delta)
+        for param in params:
+            state = self.state.get(param, {})
+            param.add_(self._delta(group, state, param, param.grad))
+            if state:
+                self.state[param] = state
+
+    def _delta(
+        self, group: dict[str, Any], state: dict[str, Any], param: Tensor, grad: Any
+    ) -> Tensor:
+        """Bring ``state`` up to date and return what is to be added to ``param``.
+
+        ``state`` is empty at a parameter's first step. ``param`` may only be read where the group
+        has weight decay; ``grad`` must not be changed. Everything must be element by element, so
+        that small parameters can be updated together.
+        """
         raise NotImplementedError(
-            f"{type(self).__name__}: expected a _update() or step() method, got none"
+            f"{type(self).__name__}: expected a _delta() or step() method, got none"
         )
+
+    def _bundled_state(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """The names of the state's tensors; none where one by one is as fast."""
+        return ()
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(optimizer, args, kwargs)`` before each step, until the handle removes it."""
@@ -214,6 +241,7 @@ class Optimizer:
                 f"{name}.load_state_dict: expected groups of {wanted} parameters, got {sizes}"
             )
         self.state.clear()
+        self._bundles.clear()
         for group, values in zip(self.param_groups, saved, strict=True):
             params = group["params"]
             group.clear()
@@ -227,6 +255,9 @@ class Optimizer:
                         key: _restored(key, value, param)
                         for key, value in state_dict["state"][index].items()
                     }
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_bundles": {}}  # made again from the state when needed
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]

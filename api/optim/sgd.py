@@ -23,7 +23,8 @@ class SGD(Optimizer):
         weight_decay: adds this times the parameter to its gradient.
         nesterov: look ahead along the momentum; needs momentum and no dampening.
         maximize: go up instead of down.
-        foreach, fused: accepted for compatibility; they change nothing.
+        foreach: False updates small parameters one by one, too.
+        fused: accepted for compatibility; it changes nothing.
 
     Example:
         >>> x = tp.ones(2, requires_grad=True)
@@ -68,28 +69,23 @@ class SGD(Optimizer):
                 f"got momentum={group['momentum']} and dampening={group['dampening']}"
             )
 
-    def _update(self, group: dict[str, Any], params: list[Tensor]) -> None:
-        lr = number(group["lr"])
-        rate = lr if group["maximize"] else -lr
-        decay = -group["weight_decay"] if group["maximize"] else group["weight_decay"]
-        for param in params:
-            grad: Any = param.grad
-            if decay:
-                grad = grad.add(param, alpha=decay)
-            if group["momentum"]:
-                grad = self._with_momentum(group, param, grad)
-            param.add_(grad, alpha=rate)
+    def _bundled_state(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("momentum_buffer",) if group["momentum"] else ()
 
-    def _with_momentum(self, group: dict[str, Any], param: Tensor, grad: Any) -> Any:
-        state = self.state[param]
-        momentum = group["momentum"]
-        buffer = state.get("momentum_buffer")
+    def _delta(
+        self, group: dict[str, Any], state: dict[str, Any], param: Tensor, grad: Any
+    ) -> Tensor:
         # Ascent is descent along -grad. The buffer, as in torch, then holds -grad too.
-        sign = -1 if group["maximize"] else 1
-        if buffer is None:
-            buffer = state["momentum_buffer"] = grad.mul(sign)
-        else:
-            buffer.mul_(momentum).add_(grad, alpha=sign * (1 - group["dampening"]))
-        if group["nesterov"]:
-            return grad.add(buffer, alpha=sign * momentum)
-        return buffer if sign > 0 else buffer.neg()
+        if group["maximize"]:
+            grad = -grad
+        if group["weight_decay"]:
+            grad = grad + param * group["weight_decay"]
+        momentum = group["momentum"]
+        if momentum:
+            buffer = state.get("momentum_buffer")
+            if buffer is None:
+                buffer = state["momentum_buffer"] = grad.clone()
+            else:
+                buffer.mul_(momentum).add_(grad * (1 - group["dampening"]))
+            grad = grad + buffer * momentum if group["nesterov"] else buffer
+        return grad * -number(group["lr"])

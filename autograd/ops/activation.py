@@ -15,14 +15,14 @@ __all__: list[str] = []
 # --- pieces of straight lines ------------------------------
 
 op("relu_back", BINARY, inputs=("g", "out"), xp=None, dtype=FLOATING, public=False,
-   generic=lambda F, g, out: F.where(out > 0, g, F.zeros((), F.dtype_of(g))),
+   generic=lambda F, g, out: F.where(out <= 0, 0.0, g),
    node="ReluBackward",
-   grad={"g": lambda F, g, out: F.relu_back(g, out), "out": lambda F, g: None})  # fmt: skip
+   grad={("g", "out"): lambda F, g, out: (F.relu_back(g, out), None)})  # fmt: skip
 
 
-def _only(F: Any, mask: Any, g: Any) -> Any:
-    """``g`` where the mask holds, 0 elsewhere."""
-    return F.where(mask, g, 0.0)
+def _between(F: Any, g: Any, x: Any, low: float, high: float) -> Any:
+    """``g`` strictly between the limits and where ``x`` is nan, 0 elsewhere."""
+    return F.where(F.logical_or(x <= low, x >= high), 0.0, g)
 
 
 def _hardtanh(F: Any, x: Any, low: float, high: float) -> Any:
@@ -35,7 +35,7 @@ op("leaky_relu", GENERIC, inputs=("x",), attrs=("slope",), dtype=FLOATING, xp=No
    grad=lambda F, g, x, slope: F.where(x > 0, g, g * slope))  # fmt: skip
 op("hardtanh", GENERIC, inputs=("x",), attrs=("low", "high"), dtype=NUMERIC_REAL, xp=None,
    public=False, generic=_hardtanh,
-   grad=lambda F, g, x, low, high: _only(F, F.logical_and(x > low, x < high), g))  # fmt: skip
+   grad=lambda F, g, x, low, high: _between(F, g, x, low, high))  # fmt: skip
 op("threshold", GENERIC, inputs=("x",), attrs=("limit", "value"), dtype=NUMERIC_REAL, xp=None,
    public=False,
    generic=lambda F, x, limit, value: F.where(x <= limit, F.full((), value, F.dtype_of(x)), x),
@@ -51,11 +51,11 @@ op("softshrink", GENERIC, inputs=("x",), attrs=("width",), dtype=FLOATING, xp=No
        F.where(F.logical_and(x >= -width, x <= width), 0.0, g))  # fmt: skip
 op("hardsigmoid", UNARY, xp=None, dtype=FLOATING, public=False,
    generic=lambda F, x: _hardtanh(F, x + 3, 0, 6) / 6,
-   grad=lambda F, g, x: _only(F, F.logical_and(x > -3, x < 3), g / 6))  # fmt: skip
+   grad=lambda F, g, x: F.where(F.logical_and(x > -3, x < 3), g / 6, 0.0))  # fmt: skip
 op("hardswish", UNARY, xp=None, dtype=FLOATING, public=False,
    generic=lambda F, x: x * (_hardtanh(F, x + 3, 0, 6) / 6),
    grad=lambda F, g, x:
-       F.where(x >= 3, g, _only(F, x > -3, g * (x / 3 + 0.5))))  # fmt: skip
+       F.where(x <= -3, 0.0, F.where(x < 3, g * (x / 3 + 0.5), g)))  # fmt: skip
 
 # --- with exponentials ------------------------------
 
@@ -67,12 +67,12 @@ def _negative_part(F: Any, x: Any) -> Any:
 
 def _elu(F: Any, x: Any, alpha: float, scale: float, inner: float) -> Any:
     curved = F.expm1(_negative_part(F, x) * inner) * (alpha * scale)
-    return F.where(x > 0, x * scale, curved)
+    return F.where(x <= 0, curved, x * scale)
 
 
 def _elu_rule(F: Any, g: Any, x: Any, alpha: float, scale: float, inner: float) -> Any:
     curved = F.exp(_negative_part(F, x) * inner) * (alpha * scale * inner)
-    return F.where(x > 0, g * scale, g * curved)
+    return F.where(x <= 0, g * curved, g * scale)
 
 
 op("elu", GENERIC, inputs=("x",), attrs=("alpha", "scale", "inner"), dtype=FLOATING, xp=None,

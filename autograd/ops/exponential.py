@@ -16,9 +16,9 @@ __all__: list[str] = []
 op("exp", UNARY, dtype=INT_TO_FLOAT, grad=lambda F, g, out: g * conj(F, out), ref="exp")
 op("exp2", UNARY, xp=None, dtype=INT_TO_FLOAT, generic=lambda F, x: F.exp(x * math.log(2)),
    grad=lambda F, g, out: g * (conj(F, out) * math.log(2)), ref="exp2",
-   aliases=("special_exp2",))  # fmt: skip
+   )  # fmt: skip
 op("expm1", UNARY, dtype=INT_TO_FLOAT, grad=lambda F, g, out: g * (conj(F, out) + 1),
-   ref="expm1", aliases=("special_expm1",))  # fmt: skip
+   ref="expm1")  # fmt: skip
 op("log", UNARY, dtype=INT_TO_FLOAT, grad=lambda F, g, x: g / conj(F, x), domain=(0.1, 4),
    ref="log")  # fmt: skip
 op("log2", UNARY, dtype=INT_TO_FLOAT, domain=(0.1, 4), ref="log2",
@@ -38,7 +38,7 @@ def _sigmoid(F: Any, x: Any) -> Any:
 
 
 op("sigmoid", UNARY, xp=None, dtype=INT_TO_FLOAT, generic=_sigmoid,
-   grad=lambda F, g, out: g * conj(F, (1 - out) * out), aliases=("special_expit",))  # fmt: skip
+   grad=lambda F, g, out: g * conj(F, (1 - out) * out))  # fmt: skip
 
 
 def _logaddexp_share(F: Any, g: Any, x: Any, out: Any) -> Any:
@@ -94,7 +94,7 @@ def _xlog_argument(shift: int) -> Any:
 
 op("xlogy", BINARY, xp=None, dtype=REAL_FLOAT, generic=_xlog("log"), domain=(0.1, 4),
    grad={"x": _xlog_factor(0), "y": _xlog_argument(0)}, ref="scipy.special.xlogy",
-   aliases=("special_xlogy",))  # fmt: skip
+   )  # fmt: skip
 op("xlog1py", BINARY, xp=None, dtype=REAL_FLOAT, generic=_xlog("log1p"), domain=(0.1, 4),
    grad={"x": _xlog_factor(1), "y": _xlog_argument(1)}, ref="scipy.special.xlog1py",
    namespace="special")  # fmt: skip

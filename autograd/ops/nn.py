@@ -120,9 +120,8 @@ op("nll_loss", GENERIC, inputs=("x", "target", "weight"), attrs=("reduction", "i
 op("nll_loss_back", GENERIC, inputs=("g", "target", "weight", "total"),
    attrs=("shape", "reduction", "ignore"), xp=None, public=False, generic=_nll_back,
    node="NllLossBackward",
-   grad={"g": lambda F, g, target, weight, reduction, ignore: F.nll_loss(
-             g, target, weight, reduction, ignore)[0],
-         "total": lambda F, g: None})  # fmt: skip
+   grad={("g", "total"): lambda F, g, target, weight, reduction, ignore: (
+       F.nll_loss(g, target, weight, reduction, ignore)[0], None)})  # fmt: skip
 
 
 # --- binary cross-entropy --------------------------------------------------------------------------

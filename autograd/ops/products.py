@@ -17,7 +17,7 @@ from ..registry import Row, op
 from ..tensor import Tensor, _new
 from .composed import composed
 
-__all__ = ["MATMUL", "column", "matrix_transpose", "mixed_types", "row"]
+__all__ = ["MATMUL", "adjoint", "as_column", "as_row", "matrix_transpose", "mixed_types"]
 
 grad_mode = GRAD_MODE.get
 
@@ -33,12 +33,12 @@ def adjoint(F: Any, x: Any) -> Any:
     return matrix_transpose(F, F.conj(x) if F.dtype_of(x).is_complex else x)
 
 
-def column(F: Any, x: Any) -> Any:
+def as_column(F: Any, x: Any) -> Any:
     """Vectors as matrices of one column."""
     return F.reshape(x, (*x.shape, 1))
 
 
-def row(F: Any, x: Any) -> Any:
+def as_row(F: Any, x: Any) -> Any:
     """Vectors as matrices of one row."""
     return F.reshape(x, (*x.shape[:-1], 1, x.shape[-1]))
 
@@ -142,9 +142,9 @@ def _left(F: Any, g: Any, y: Any, x_shape: Any) -> Any:
     """The gradient of ``x`` in ``x @ y``; what was broadcast is summed by the engine."""
     y = _conj(F, y)
     if len(y.shape) == 1:
-        return column(F, g) * y if g.shape else g * y
+        return as_column(F, g) * y if g.shape else g * y
     if len(x_shape) == 1:
-        found = F.matmul(y, column(F, g))
+        found = F.matmul(y, as_column(F, g))
         return F.reshape(found, found.shape[:-1])
     return F.matmul(g, matrix_transpose(F, y))
 
@@ -153,9 +153,9 @@ def _right(F: Any, g: Any, x: Any, y_shape: Any) -> Any:
     """The gradient of ``y`` in ``x @ y``."""
     x = _conj(F, x)
     if len(x.shape) == 1:
-        return g * x if len(y_shape) == 1 else column(F, x) * row(F, g)
+        return g * x if len(y_shape) == 1 else as_column(F, x) * as_row(F, g)
     if len(y_shape) == 1:
-        found = F.matmul(row(F, g) if g.shape else g, x)
+        found = F.matmul(as_row(F, g) if g.shape else g, x)
         return F.reshape(found, (*found.shape[:-2], found.shape[-1]))
     if len(y_shape) == 2 < len(x.shape):  # one product instead of one per matrix and their sum
         x, g = (F.reshape(z, (math.prod(z.shape[:-1]), z.shape[-1])) for z in (x, g))
@@ -209,7 +209,7 @@ def _cdist_back(F: Any, g: Any, x: Any, y: Any, p: float) -> tuple[Any, Any]:
     away = _differences(F, x, y)
     rank = len(away.shape)
     out = F.p_norm(away, p, (rank - 1,), True)
-    g, zero = column(F, g), out == 0
+    g, zero = as_column(F, g), out == 0
     if p == 1:
         part = F.sgn(away) * g
     elif p == 0:

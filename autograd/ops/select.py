@@ -139,7 +139,7 @@ op("clamp", TERNARY, xp=None, dtype=NO_COMPLEX, public=False,
 
 
 op("relu", UNARY, xp=None, dtype=NUMERIC_REAL, generic=lambda F, x: F.where(x < 0, 0, x),
-   grad=lambda F, g, out: F.where(out > 0, g, 0))  # fmt: skip
+   grad=lambda F, g, out: F.relu_back(g, out))  # fmt: skip
 op("heaviside", BINARY, xp=None, dtype=NO_COMPLEX, ref="heaviside",
    generic=lambda F, x, y: F.where(_nan(x), x, F.where(x == 0, y, F.cast(x > 0, F.dtype_of(y)))))
 # --- rounding ------------------------------

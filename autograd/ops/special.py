@@ -44,10 +44,10 @@ def _bell(F: Any, x: Any) -> Any:
     return F.exp(-x * x) * _TWO_BY_ROOT_PI
 
 
-special("erf", lambda F, g, x: g * _bell(F, x), aliases=("special_erf",))
-special("erfc", lambda F, g, x: -g * _bell(F, x), aliases=("special_erfc",))
+special("erf", lambda F, g, x: g * _bell(F, x))
+special("erfc", lambda F, g, x: -g * _bell(F, x))
 special("erfinv", lambda F, g, out: g * (F.exp(out * out) / _TWO_BY_ROOT_PI), domain=(-0.9, 0.9),
-        aliases=("special_erfinv",))  # fmt: skip
+   )  # fmt: skip
 special("erfcx", lambda F, g, x, out: g * (2 * x * out - _TWO_BY_ROOT_PI), namespace="special")
 _ROOT_2PI = math.sqrt(2 * math.pi)
 special("ndtr", lambda F, g, x: g * (F.exp(-x * x / 2) / _ROOT_2PI), namespace="special")
@@ -80,8 +80,8 @@ op("entr", UNARY, xp=None, dtype=REAL_FLOAT, generic=_entr, namespace="special",
 # --- gamma ------------------------------
 
 special("lgamma", lambda F, g, x: g * F.digamma(x), scipy="gammaln", domain=(0.2, 4),
-        aliases=("special_gammaln",))  # fmt: skip
-special("digamma", lambda F, g, x: g * F.polygamma(x, 1), domain=(0.2, 4), aliases=("special_digamma",),
+   )  # fmt: skip
+special("digamma", lambda F, g, x: g * F.polygamma(x, 1), domain=(0.2, 4),
         )
 op("polygamma", GENERIC, inputs=("x",), attrs=("n",), xp=None, dtype=REAL_FLOAT, public=False,
    generic=on_host("polygamma"), grad=lambda F, g, x, n: g * F.polygamma(x, n + 1))  # fmt: skip
@@ -104,7 +104,7 @@ def _over(F: Any, x: Any, value: Any, at_zero: float) -> Any:
     return F.where(zero, at_zero, value / F.where(zero, 1, x))
 
 
-special("i0", lambda F, g, x: g * F.i1(x), aliases=("special_i0",))
+special("i0", lambda F, g, x: g * F.i1(x))
 special("i0e", lambda F, g, x, out: g * (F.i1e(x) - F.sign(x) * out), namespace="special")
 special("i1", lambda F, g, x, out: g * (F.i0(x) - _over(F, x, out, 0.5)), namespace="special")
 special("i1e", lambda F, g, x, out: g * (F.i0e(x) - out * F.sign(x) - _over(F, x, out, 0.5)),

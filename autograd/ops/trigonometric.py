@@ -61,4 +61,4 @@ def _sinc_grad(F: Any, g: Any, x: Any) -> Any:
 
 
 op("sinc", UNARY, xp=None, dtype=INT_TO_FLOAT, generic=_sinc, grad=_sinc_grad, ref="sinc",
-   aliases=("special_sinc",))  # fmt: skip
+   )  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tensorplug.autograd.errors import OpValueError
 from tensorplug.autograd.registry import ROWS, function
 from tensorplug.autograd.tensor import Tensor
 
@@ -92,7 +91,6 @@ def fold(
 
     Raises:
         RuntimeError: the shape or a setting does not fit.
-        ValueError: the number of columns is not that of the windows.
 
     Example:
         >>> tp.nn.functional.fold(tp.ones(1, 4, 4), (4, 4), 2, stride=2).shape
@@ -109,12 +107,11 @@ def fold(
     )  # fmt: skip
     count = _windows("fold", size, kernel, steps, sides, strides)
     rows, columns = input._h.shape[-2:]
-    if rows % math.prod(kernel) or columns != count:
-        raise OpValueError(
-            f"fold: expected (channels * {math.prod(kernel)}, {count}) for kernel_size {kernel} "
-            f"and output_size {size}, got {(rows, columns)}",
-            op="fold",
-        )
+    require(
+        rows % math.prod(kernel) == 0 and columns == count, "fold",
+        f"(channels * {math.prod(kernel)}, {count}) for kernel_size {kernel} and output_size "
+        f"{size}", (rows, columns),
+    )  # fmt: skip
     x = input if dims == 3 else input.unsqueeze(0)
     out = ROWS["col2im"].call(x, size, kernel, steps, sides, strides)
     return out if dims == 3 else out.squeeze(0)

@@ -1,0 +1,252 @@
+"""Tensor methods that move values: to Python, NumPy, other libraries, devices and types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ._attach import METHODS, method
+from ._creation import as_tensor, device_of
+from ._formats import in_format, preserve_format
+from ._indexing import assign, getitem
+from .autograd.errors import OpError, OpTypeError
+from .autograd.registry import ROWS
+from .autograd.tensor import Tensor, edge
+from .autograd.transfer import transfer
+from .backends import dtypes
+from .backends.device import Device
+from .backends.dtypes import DType
+
+__all__ = ["to"]
+
+# --- values to Python and NumPy ------------------------------
+
+
+def _host(self: Tensor) -> Any:
+    return self._device.backend.to_host(self._h)
+
+
+@method
+def item(self: Tensor) -> Any:
+    """The one element as a Python number.
+
+    Raises:
+        RuntimeError: there is not exactly one element.
+    """
+    if self.numel() != 1:
+        raise OpError(
+            f"item: expected a tensor with one element, got {tuple(self._h.shape)}; a Tensor with "
+            f"{self.numel()} elements cannot be converted to Scalar: use .tolist()",
+            op="item",
+        )
+    found = _host(self).reshape(()).item()
+    return found if isinstance(found, (bool, int, float, complex)) else float(found)
+
+
+@method
+def tolist(self: Tensor) -> Any:
+    """Nested Python lists of Python numbers; a number for a 0-d tensor."""
+    array = _host(self)
+    return (array.astype("float32") if self._dtype is dtypes.bfloat16 else array).tolist()
+
+
+@method
+def numpy(self: Tensor, *, force: bool = False) -> Any:
+    """The values as a NumPy array: sharing memory on the cpu, a copy elsewhere with ``force``.
+
+    Raises:
+        RuntimeError: the tensor requires grad.
+        TypeError: the tensor is on another device.
+    """
+    if edge(self) is not None and not force:
+        raise OpError(
+            "numpy: expected a tensor without history, got one that requires grad. Can't call "
+            "numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.",
+            op="numpy",
+        )
+    if not self._device.backend.shares_host_memory and not force:
+        raise OpTypeError(
+            f"numpy: expected a tensor on the cpu, got one on {self._device}; can't convert "
+            f"{self._device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to "
+            "host memory first.",
+            op="numpy",
+        )
+    return _host(self)
+
+
+def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Any:
+    found = numpy(self)
+    if dtype is not None and found.dtype != dtype:
+        if copy is False:
+            raise ValueError("__array__: expected the same dtype with copy=False, got another")
+        return found.astype(dtype)
+    return found.copy() if copy else found
+
+
+METHODS["__array__"] = _array
+
+
+def _number(kind: type) -> Callable[[Tensor], Any]:
+    return lambda self: kind(item(self))
+
+
+def _truth(self: Tensor) -> bool:
+    if self.numel() != 1:
+        what = "no values" if not self.numel() else "more than one value"
+        raise OpError(
+            f"__bool__: expected one element, got shape {tuple(self._h.shape)}; Boolean value of "
+            f"Tensor with {what} is ambiguous: use .any() or .all()",
+            op="__bool__",
+        )
+    return bool(item(self))
+
+
+def _index(self: Tensor) -> int:
+    if self._dtype.is_inexact or self.numel() != 1:
+        raise OpTypeError(
+            "__index__: expected one integer, got "
+            f"{self._dtype} of shape {tuple(self._h.shape)}; only integer tensors of a single "
+            "element can be converted to an index",
+            op="__index__",
+        )
+    return int(item(self))
+
+
+METHODS |= {
+    "__float__": _number(float),
+    "__int__": _number(int),
+    "__complex__": _number(complex),
+    "__bool__": _truth,
+    "__index__": _index,
+}
+
+
+@method
+def __len__(self: Tensor) -> int:
+    if not self._h.shape:
+        raise OpTypeError("__len__: expected at least one dimension, got a 0-d tensor")
+    return self._h.shape[0]
+
+
+@method
+def __iter__(self: Tensor) -> Iterator[Tensor]:
+    if not self._h.shape:
+        raise OpTypeError("__iter__: expected at least one dimension; iteration over a 0-d tensor")
+    return iter([getitem(self, i) for i in range(self._h.shape[0])])
+
+
+@method
+def __contains__(self: Tensor, value: Any) -> bool:
+    return bool((self == value).any())
+
+
+# --- exchange with other libraries ------------------------------
+
+
+@method
+def __dlpack__(
+    self: Tensor, *, stream: Any = None, max_version: Any = None, dl_device: Any = None,
+    copy: bool | None = None,
+) -> Any:  # fmt: skip
+    if edge(self) is not None:
+        raise BufferError("__dlpack__: expected no history, got a tensor that requires grad; "
+                          "use .detach()")  # fmt: skip
+    array = self._device.backend.native(self._h)
+    options = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
+    return array.__dlpack__(**{k: v for k, v in options.items() if v is not None})
+
+
+@method
+def __dlpack_device__(self: Tensor) -> tuple[Any, int]:
+    return self._device.backend.native(self._h).__dlpack_device__()
+
+
+# --- moving and copying ------------------------------
+
+
+@method
+def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """The tensor with another dtype and/or on another device; itself when nothing changes.
+
+    Called as ``to(dtype)``, ``to(device)``, ``to(device, dtype)`` or ``to(other)``, with
+    ``non_blocking=`` and ``copy=`` as in torch.
+
+    Raises:
+        TypeError: an argument is none of these.
+    """
+    wanted = kwargs.pop("memory_format", None)
+    dtype, device, copy = _to_arguments(args, kwargs)
+    out = self
+    if device is not None and device is not self._device:
+        out = transfer(out, device)
+    if dtype is not None and dtype is not out._dtype:
+        out = ROWS["cast"].call(out, dtype)
+    if wanted is not None and wanted is not preserve_format:
+        return in_format(out, wanted, copy and out is self)
+    return ROWS["clone"].call(self) if copy and out is self else out
+
+
+def _to_arguments(args: tuple[Any, ...], kwargs: Any) -> tuple[DType | None, Device | None, bool]:
+    dtype, device = kwargs.pop("dtype", None), kwargs.pop("device", None)
+    copy = kwargs.pop("copy", False)
+    other = kwargs.pop("other", None)
+    kwargs.pop("non_blocking", None)
+    flags = [value for value in args if isinstance(value, bool)]
+    copy = flags[1] if len(flags) > 1 else copy
+    for value in (*args, *(() if other is None else (other,))):
+        if isinstance(value, Tensor):
+            dtype, device = value._dtype, value._device
+        elif isinstance(value, DType):
+            dtype = value
+        elif isinstance(value, (str, Device)):
+            device = value
+        elif isinstance(value, int) and not isinstance(value, bool) and device is None:
+            device = Device("cuda", value)
+        elif value is not None and not isinstance(value, bool):
+            raise OpTypeError(f"to: expected a dtype, a device or a tensor, got {value!r}", op="to")
+    if kwargs:
+        raise OpTypeError(f"to: unexpected arguments {sorted(kwargs)}", op="to")
+    return dtype, None if device is None else device_of(device), copy
+
+
+@method
+def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
+    """The tensor on the cpu."""
+    return to(self, device="cpu", memory_format=memory_format)
+
+
+@method
+def cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
+    """The tensor on a CUDA device (default: ``cuda:0``)."""
+    return to(self, device="cuda" if device is None else device)
+
+
+for _name, _dtype in {
+    "bool": dtypes.bool_, "byte": dtypes.uint8, "char": dtypes.int8, "short": dtypes.int16,
+    "int": dtypes.int32, "long": dtypes.int64, "half": dtypes.float16,
+    "bfloat16": dtypes.bfloat16, "float": dtypes.float32, "double": dtypes.float64,
+    "cfloat": dtypes.complex64, "cdouble": dtypes.complex128,
+}.items():  # fmt: skip
+
+    def _as(self: Tensor, memory_format: Any = None, _dtype: DType = _dtype) -> Tensor:
+        return to(self, _dtype, memory_format=memory_format)
+
+    _as.__name__ = _as.__qualname__ = _name
+    _as.__doc__ = f"The tensor as {_dtype}."
+    METHODS[_name] = _as
+
+
+@method
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """The tensor with the dtype (and device) of another."""
+    return to(self, other)
+
+
+@method
+def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
+    """Copy the values of ``src`` here, across devices and types, with broadcasting."""
+    source = as_tensor(src, device=None if isinstance(src, Tensor) else self._device)
+    assign("copy_", self, to(source, self._device))
+    return self
+
+

@@ -1,0 +1,9 @@
+"""Linear algebra: the functions of ``tensorplug.linalg``, with PyTorch's names."""
+
+from __future__ import annotations
+
+from ._torch_face import functions_of
+
+_FUNCTIONS = functions_of("linalg")
+globals().update(_FUNCTIONS)
+__all__ = sorted(_FUNCTIONS)  # noqa: PLE0605 - they are registered ops, by name

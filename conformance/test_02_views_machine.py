@@ -1,0 +1,185 @@
+"""Random programs of views and writes: after each step every live tensor has the values that the
+same program gives NumPy arrays.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorplug as tp
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tensorplug.conformance.reference import same
+
+SHAPES = [(), (1,), (4,), (2, 3), (3, 2, 2), (1, 4), (2, 0)]
+DTYPES = [tp.float32, tp.int64, tp.uint8]
+LIVE = 6
+PICK = st.integers(0, 10**6)
+NUMBERS = st.sampled_from([-2, -1, 0, 1, 2, 3])
+
+
+class Views(RuleBasedStateMachine):
+    """Tensors on one device beside NumPy arrays that alias in the same way."""
+
+    device = "cpu"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live: list[tuple[tp.Tensor, np.ndarray]] = []
+        self.program: list[str] = []
+
+    def keep(self, x: tp.Tensor, a: np.ndarray, how: str) -> None:
+        self.program.append(how)
+        self.live.append((x, np.asarray(a)))
+        if len(self.live) > LIVE:
+            del self.live[0]
+
+    def pick(self, which: int) -> tuple[tp.Tensor, np.ndarray]:
+        return self.live[which % len(self.live)]
+
+    # --- rules ------------------------------------------------------------------------------------
+    @initialize(shape=st.sampled_from(SHAPES), dtype=st.sampled_from(DTYPES))
+    def first(self, shape: Any, dtype: Any) -> None:
+        self.create(shape, dtype)
+
+    @rule(shape=st.sampled_from(SHAPES), dtype=st.sampled_from(DTYPES))
+    def create(self, shape: Any, dtype: Any) -> None:
+        count = int(np.prod(shape, dtype=int))
+        a = np.arange(1, count + 1, dtype=dtype.numpy).reshape(shape)
+        self.keep(tp.tensor(a, device=self.device), a, f"create {shape} {dtype}")
+
+    @rule(which=PICK, start=st.integers(-3, 3), stop=st.integers(-3, 4),
+          step=st.sampled_from([1, 1, 2, -1, -2]), dim=PICK)  # fmt: skip
+    def slice(self, which: int, start: int, stop: int, step: int, dim: int) -> None:
+        x, a = self.pick(which)
+        if a.ndim:
+            index = (slice(None),) * (dim % a.ndim) + (slice(start, stop, step),)
+            self.keep(x[index], a[index], f"[{index}]")
+
+    @rule(which=PICK, at=PICK)
+    def select(self, which: int, at: int) -> None:
+        x, a = self.pick(which)
+        if a.ndim and a.shape[0]:
+            at %= a.shape[0]
+            self.keep(x[at], a[at, ...], f"[{at}]")
+
+    @rule(which=PICK, seed=PICK)
+    def permute(self, which: int, seed: int) -> None:
+        x, a = self.pick(which)
+        dims = tuple(int(d) for d in np.random.default_rng(seed).permutation(a.ndim))
+        self.keep(x.permute(dims), a.transpose(dims), f"permute {dims}")
+
+    @rule(which=PICK, size=st.integers(1, 3))
+    def expand(self, which: int, size: int) -> None:
+        x, a = self.pick(which)
+        shape = (size, *a.shape)
+        if a.size * size <= 64:
+            wide = np.lib.stride_tricks.as_strided(a, shape, (0, *a.strides))
+            self.keep(x.expand(shape), wide, f"expand {shape}")
+
+    @rule(which=PICK)
+    def flat(self, which: int) -> None:
+        x, a = self.pick(which)
+        if a.flags.c_contiguous:
+            self.keep(x.view(-1), a.reshape(-1), "view -1")
+
+    @rule(which=PICK)
+    def new_dimension(self, which: int) -> None:
+        x, a = self.pick(which)
+        if a.ndim < 5:
+            self.keep(x[..., None], a[..., None], "[..., None]")
+
+    @rule(which=PICK)
+    def clone(self, which: int) -> None:
+        x, a = self.pick(which)
+        self.keep(x.clone(), a.copy(), "clone")
+
+    @rule(which=PICK)
+    def compute(self, which: int) -> None:
+        x, a = self.pick(which)
+        self.keep(x + 1, (a + np.asarray(1, a.dtype)), "x + 1")
+
+    @rule(which=PICK, number=NUMBERS, method=st.sampled_from(["add_", "mul_", "fill_", "sub_"]))
+    def write_number(self, which: int, number: int, method: str) -> None:
+        x, a = self.pick(which)
+        if a.dtype == np.uint8:
+            number = abs(number)
+        if self.expanded(a):
+            with pytest.raises(RuntimeError, match=method):
+                getattr(x, method)(number)
+            return
+        self.program.append(f"{method}({number})")
+        assert getattr(x, method)(number) is x
+        value = np.asarray(number, a.dtype)
+        with np.errstate(all="ignore"):
+            new = {"add_": a + value, "mul_": a * value, "sub_": a - value, "fill_": value}[method]
+        a[...] = new
+
+    @precondition(lambda self: len(self.live) > 1)
+    @rule(to=PICK, source=PICK, how=st.sampled_from(["copy_", "add_", "setitem"]))
+    def write_tensor(self, to: int, source: int, how: str) -> None:
+        (x, a), (y, b) = self.pick(to), self.pick(source)
+        if self.expanded(a) or (how == "add_" and a.dtype != b.dtype):
+            return
+        try:
+            whole = np.broadcast_to(b, a.shape).copy()  # read before anything is written
+        except ValueError:
+            return
+        self.program.append(how)
+        if how == "add_":
+            x.add_(y)
+            whole = a + whole
+        elif how == "copy_":
+            x.copy_(y)
+        else:
+            x[...] = y
+        with np.errstate(all="ignore"):
+            a[...] = whole.astype(a.dtype)
+
+    @rule(which=PICK)
+    def drop(self, which: int) -> None:
+        if len(self.live) > 1:
+            del self.live[which % len(self.live)]
+
+    @staticmethod
+    def expanded(a: np.ndarray) -> bool:
+        """Whether elements share memory; a write would not know which one wins."""
+        steps = zip(a.shape, a.strides, strict=True)
+        return a.size > 0 and any(size > 1 and step == 0 for size, step in steps)
+
+    @invariant()
+    def every_tensor_has_its_values(self) -> None:
+        for x, a in self.live:
+            assert same(x, np.asarray(a)), (
+                f"after {', '.join(self.program)}: expected {a.tolist()}, got {x.tolist()}"
+            )
+
+    @invariant()
+    def sharing_is_known(self) -> None:
+        for x, a in self.live:
+            for y, b in self.live:
+                if a.size and b.size and np.shares_memory(a, b):
+                    assert x.untyped_storage() == y.untyped_storage(), self.program
+
+
+def test_random_programs(device: str, thorough: bool) -> None:
+    machine = type("Views", (Views,), {"device": device})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            settings.default,
+            max_examples=100 if thorough else 30,
+            stateful_step_count=60 if thorough else 30,
+        ),
+    )
