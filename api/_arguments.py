@@ -7,11 +7,13 @@ from typing import Any
 
 from .autograd import slow
 from .autograd.errors import OpError, OpIndexError, OpTypeError
+from .autograd.inplace import write_out
 from .autograd.tensor import Tensor
 from .backends import dtypes
+from .backends.layout import extent
 
 __all__ = [
-    "array_index", "infer", "integers", "number_of", "same_device", "sizes", "tensors", "wrap_dim",
+    "array_index", "finish", "infer", "integers", "number_of", "same_device", "sizes", "tensors", "wrap_dim",
     "wrap_dims",
 ]  # fmt: skip
 
@@ -171,6 +173,42 @@ def array_index(name: str, input: Tensor, index: Any) -> Tensor:
         "convert it with .long()",
         op=name,
     )
+
+
+def finish(name: str, result: Tensor, out: Any, *inputs: Any) -> Tensor:
+    """The result, written into ``out`` if there is one: of its type, apart from the inputs.
+
+    Raises:
+        RuntimeError: ``out`` is of another type, or shares memory with an input.
+    """
+    if out is None:
+        return result
+    if isinstance(out, Tensor):
+        if out._dtype is not result._dtype:
+            raise OpError(
+                f"{name}: expected out of type {result._dtype}, got {out._dtype}; Expected out "
+                f"tensor to have dtype {result._dtype.name}",
+                op=name,
+            )
+        if any(_overlap(x, out) for x in inputs if isinstance(x, Tensor)):
+            raise OpError(
+                f"{name}: expected out in memory of its own, got one that shares elements with an "
+                "input; some elements of the input tensor and the written-to tensor refer to a "
+                "single memory location: clone() the input first",
+                op=name,
+            )
+    return write_out(name, out, result)
+
+
+def _overlap(x: Tensor, y: Tensor) -> bool:
+    """Whether the memory of two tensors may have elements in common."""
+    if x._device is not y._device:
+        return False
+    backend = x._device.backend
+    if backend.storage(x._h).key != backend.storage(y._h).key:
+        return False
+    one, two = extent(backend.layout(x._h)), extent(backend.layout(y._h))
+    return bool(one and two) and one.start < two.stop and two.start < one.stop
 
 
 def number_of(value: Any) -> Any:

@@ -170,7 +170,14 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandl
         return RemovableHandle(extra(self).setdefault("hooks", {}), hook)
     node, index = (found.node, found.index) if type(found) is Edge else (found, 0)
     outputs: dict[int, Any] = hooks_of(node).outputs
-    return RemovableHandle(outputs, (index, hook))
+    handle = RemovableHandle(outputs, (index, hook))
+    for key, (_, other) in list(outputs.items()):
+        if getattr(other, "__name__", "") == _KEEP:  # what retain_grad keeps is what all other hooks made of it
+            outputs[key] = outputs.pop(key)
+    return handle
+
+
+_KEEP = "keep_for_retain_grad"
 
 
 @method
@@ -200,13 +207,13 @@ def retain_grad(self: Tensor) -> None:
     # The node must not keep the tensor alive: that would be a cycle.
     reference = weakref.ref(self)
 
-    def keep(grad: Tensor) -> None:
+    def keep_for_retain_grad(grad: Tensor) -> None:
         tensor = reference()
         if tensor is not None:
             kept = grad if grad._node is not None else ROWS["clone"].call(grad)
             tensor._grad = kept if tensor._grad is None else tensor._grad + kept
 
-    self.register_hook(keep)
+    self.register_hook(keep_for_retain_grad)
 
 
 METHODS["retains_grad"] = property(

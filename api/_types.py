@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ._arguments import sizes
-from ._creation import as_tensor, tensor
+from ._creation import as_tensor, device_of, tensor
 from .autograd import slow
 from .autograd.errors import OpError, OpTypeError
 from .autograd.tensor import Size, Tensor, make
 from .backends import dtypes
-from .backends.device import get_default_device
 from .backends.dtypes import DType, category
 
 __all__ = [
@@ -131,18 +130,15 @@ def construct(name: str, dtype: DType, args: tuple[Any, ...], device: Any) -> Te
                 raise OpTypeError(f"{name}: expected sizes or data, got {data!r}; use tp.tensor")
             return tensor(data, dtype=dtype, device=device)
         args = tuple(data)
-    where = get_default_device() if device is None else as_device(device)
+    where = device_of(device)
+    if not args:
+        args = (0,)
     return make(where.F.empty(sizes(name, args), dtype), dtype, where)
 
 
 def _is_data(args: tuple[Any, ...]) -> bool:
     # Tensors and arrays have __index__ too.
     return len(args) == 1 and (isinstance(args[0], Tensor) or hasattr(args[0], "__array__"))
-
-
-def as_device(device: Any) -> Any:
-    """A Device from its name."""
-    return tensor(0, device=device)._device
 
 
 LEGACY: dict[str, Any] = {

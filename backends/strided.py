@@ -156,6 +156,8 @@ class StridedBackend(StridedIndexing, Backend):
     def full(self, shape: tuple[int, ...], value: Any, dtype: DType, device: int) -> Handle:
         if value == 0 and type(value) is not complex:
             return self.xp.zeros(shape, dtype.numpy)
+        if type(value) is int and dtype.kind in ("uint", "int"):
+            value = self.xp.asarray(value).astype(dtype.numpy)  # wraps around
         return self.xp.full(shape, value, dtype.numpy)
 
     def empty(self, shape: tuple[int, ...], dtype: DType, device: int) -> Handle:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from . import strided_math, strided_order
 from .base import Kernel
 from .strided import elementwise, elementwise_unary
 
@@ -18,21 +19,19 @@ __all__ = ["into_kernels", "kernels"]
 _BINARY = {
     "add": "add", "sub": "subtract", "mul": "multiply", "div": "true_divide",
     "maximum": "maximum", "minimum": "minimum", "fmax": "fmax", "fmin": "fmin",
-    "atan2": "arctan2", "hypot": "hypot", "logaddexp": "logaddexp", "logaddexp2": "logaddexp2",
-    "copysign": "copysign", "nextafter": "nextafter", "fmod": "fmod", "remainder": "remainder",
-    "floor_divide": "floor_divide", "eq": "equal", "ne": "not_equal", "lt": "less",
+    "atan2": "arctan2", "hypot": "hypot", "logaddexp2": "logaddexp2", "copysign": "copysign",
+    "nextafter": "nextafter", "eq": "equal", "ne": "not_equal", "lt": "less",
     "le": "less_equal", "gt": "greater", "ge": "greater_equal",
     "logical_and": "logical_and", "logical_or": "logical_or", "logical_xor": "logical_xor",
     "bitwise_and": "bitwise_and", "bitwise_or": "bitwise_or", "bitwise_xor": "bitwise_xor",
-    "gcd": "gcd", "lcm": "lcm", "heaviside": "heaviside",
+    "gcd": "gcd", "lcm": "lcm",
 }  # fmt: skip
 _UNARY = {
-    "neg": "negative", "abs": "absolute", "sqrt": "sqrt", "exp": "exp", "exp2": "exp2",
+    "neg": "negative", "abs": "absolute", "sqrt": "sqrt", "exp": "exp",
     "expm1": "expm1", "log": "log", "log2": "log2", "log10": "log10", "log1p": "log1p",
     "sin": "sin", "cos": "cos", "tan": "tan", "asin": "arcsin", "acos": "arccos",
     "atan": "arctan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "asinh": "arcsinh",
-    "acosh": "arccosh", "atanh": "arctanh", "floor": "floor", "ceil": "ceil", "trunc": "trunc",
-    "round_half_even": "rint", "square": "square", "reciprocal": "reciprocal",
+    "acosh": "arccosh", "atanh": "arctanh", "square": "square", "reciprocal": "reciprocal",
     "isnan": "isnan", "isinf": "isinf", "isfinite": "isfinite", "signbit": "signbit",
     "logical_not": "logical_not", "bitwise_not": "invert", "deg2rad": "deg2rad",
     "rad2deg": "rad2deg",
@@ -52,7 +51,8 @@ def _elementwise(xp: Any) -> dict[str, Kernel]:
 
 def into_kernels(xp: Any) -> dict[str, Kernel]:
     """The elementwise kernels that take ``out`` last."""
-    return {name: k for name, k in _elementwise(xp).items() if name not in _BOOL_RESULT}
+    found = {name: k for name, k in _elementwise(xp).items() if name not in _BOOL_RESULT}
+    return found | strided_math.into_kernels(xp)
 
 
 def _is_half(x: Any) -> bool:
@@ -94,6 +94,61 @@ def _mean(xp: Any) -> Kernel:
     return kernel
 
 
+def _spread(xp: Any) -> dict[str, Kernel]:
+    """Variance and standard deviation in two passes."""
+    mean = _mean(xp)
+
+    def var(x: Any, dims: Any, correction: float, keepdim: bool) -> Any:
+        half = x.dtype if _is_half(x) else None
+        x = x.astype(xp.float32) if half is not None else x
+        away = xp.subtract(x, mean(x, dims, True), out=...)
+        if x.dtype.kind == "c":
+            away = away.real**2 + away.imag**2
+        else:
+            xp.square(away, out=away)
+        count = x.size if dims is None else _product([x.shape[d] for d in dims])
+        found = xp.add.reduce(away, axis=dims, keepdims=keepdim, out=...)
+        xp.true_divide(found, max(count - correction, 0), out=found)
+        return found if half is None else found.astype(half)
+
+    def std(x: Any, dims: Any, correction: float, keepdim: bool) -> Any:
+        if _is_half(x):
+            return xp.sqrt(var(x.astype(xp.float32), dims, correction, keepdim)).astype(x.dtype)
+        found = var(x, dims, correction, keepdim)
+        return xp.sqrt(found, out=found)
+
+    return {"var": var, "std": std}
+
+
+def _normalised(xp: Any) -> dict[str, Kernel]:
+    """Softmax and its logarithm, in float32 for half precision."""
+    top, total = xp.maximum.reduce, xp.add.reduce
+
+    def wide(kernel: Any) -> Kernel:
+        def widened(x: Any, dim: int) -> Any:
+            if not x.size:
+                return x.copy()
+            dims = dim if x.ndim else None
+            if _is_half(x):
+                return kernel(x.astype(xp.float32), dims).astype(x.dtype)
+            return kernel(x, dims)
+
+        return widened
+
+    def softmax(x: Any, dim: Any) -> Any:
+        found = xp.subtract(x, top(x, axis=dim, keepdims=True), out=...)
+        xp.exp(found, out=found)
+        found /= total(found, axis=dim, keepdims=True)
+        return found
+
+    def log_softmax(x: Any, dim: Any) -> Any:
+        found = xp.subtract(x, top(x, axis=dim, keepdims=True), out=...)
+        found -= xp.log(total(xp.exp(found), axis=dim, keepdims=True))
+        return found
+
+    return {"softmax": wide(softmax), "log_softmax": wide(log_softmax)}
+
+
 def _product(sizes: list[int]) -> int:
     count = 1
     for size in sizes:
@@ -107,8 +162,12 @@ def _matmul(xp: Any) -> Kernel:
     def kernel(x: Any, y: Any) -> Any:
         if _is_half(x):
             return xp.asarray(matmul(x.astype(xp.float32), y.astype(xp.float32))).astype(x.dtype)
-        if x.ndim == 2 == y.ndim:
-            return dot(x, y)
+        if y.ndim == 2:
+            if x.ndim == 2:
+                return dot(x, y)
+            if x.ndim > 2 and x.flags.c_contiguous:  # one product instead of one per matrix
+                rows = dot(x.reshape(-1, x.shape[-1]), y) if x.size else matmul(x, y)
+                return rows.reshape(*x.shape[:-1], y.shape[1])
         return xp.asarray(matmul(x, y))
 
     return kernel
@@ -126,5 +185,8 @@ def kernels(xp: Any) -> dict[str, Callable[..., Any]]:
         "any": _reduce(xp, xp.logical_or),
         "mean": _mean(xp),
         "matmul": _matmul(xp),
-        "conj": lambda x: xp.conjugate(x) if x.dtype.kind == "c" else x,
+        **_spread(xp),
+        **_normalised(xp),
+        **strided_math.kernels(xp),
+        **strided_order.kernels(xp),
     }

@@ -109,9 +109,9 @@ def _losses(xp: Any) -> dict[str, Kernel]:
         total = xp.asarray(target.size if weights is None else weights.sum(), dtype=x.dtype)
         if reduction == "none":
             return losses.astype(dtype, copy=False), total.astype(dtype, copy=False)
-        loss = losses.sum(out=...)
+        loss = xp.asarray(losses.sum())
         if reduction == "mean":
-            loss = xp.true_divide(loss, total, out=...)
+            loss = xp.asarray(loss / total)
         return loss.astype(dtype, copy=False), total.astype(dtype, copy=False)
 
     def nll_back(

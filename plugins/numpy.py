@@ -12,8 +12,10 @@ import numpy as np
 
 from ..backends.base import Kernel
 from ..backends.strided import StridedBackend
-from ..backends import strided_nn
+from ..backends import strided_linalg, strided_nn
 from ..backends.strided_kernels import into_kernels, kernels
+from . import numpy_linalg
+from . import numpy_special
 
 __all__ = ["NumpyBackend"]
 
@@ -33,7 +35,7 @@ class NumpyBackend(StridedBackend):
     soft_errors: ClassVar[tuple[type[BaseException], ...]] = (RuntimeWarning, FloatingPointError)
 
     def __init__(self) -> None:
-        self._kernels = {**kernels(np), **strided_nn.kernels(np)}
+        self._kernels = {**kernels(np), **numpy_special.kernels(), **strided_nn.kernels(np)}
         self._into = into_kernels(np)
 
     def devices(self) -> Sequence[Any]:

@@ -56,7 +56,7 @@ OWN_LIBRARY = {
     "plugins/cupy.py": ("cupy", "cupyx"),
     "plugins/jax.py": ("jax", "jaxlib"),
 }
-OWN_LIBRARY_LAZILY = {"plugins/numpy.py": ("scipy",)}
+OWN_LIBRARY_LAZILY = {"plugins/numpy.py": ("scipy",), "plugins/numpy_linalg.py": ("scipy",)}
 
 # The files of api/ where host arrays enter and leave; all others go through kernels.
 NUMPY_IN_API = ("api/_creation.py", "api/_repr.py", "api/serialization.py", "api/utils/")
@@ -178,7 +178,7 @@ def _problem(path: str, folder: str, found: Import) -> str | None:
 def _foreign_plugin(path: str, found: Import) -> str | None:
     """Refuse one shipped plugin's use of another; a plugin that is a package may use its own."""
     parts = Path(path).parts
-    own = f"tensorplug.plugins.{Path(parts[1]).stem}"
+    own = f"tensorplug.plugins.{Path(parts[1]).stem.split('_')[0]}"
     if parts[1] == "__init__.py" or found.target.startswith(own):
         return None
     return "a plugin must not import another plugin's file"

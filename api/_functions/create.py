@@ -196,13 +196,17 @@ def logspace(
 ) -> Tensor:  # fmt: skip
     """``base`` to the powers of ``linspace(start, end, steps)``."""
     first, last = number_of(start), number_of(end)
+    if not isinstance(steps, int):
+        raise OpTypeError(f"logspace: expected an integer as steps, got {steps!r}", op="logspace")
     if steps < 0:
         raise OpError(f"logspace: expected steps >= 0, got {steps}; number of steps must be "
                       "non-negative", op="logspace")  # fmt: skip
     complex_ = any(isinstance(x, complex) for x in (first, last))
     default = dtypes.default_complex() if complex_ else dtypes.default_float()
     kind, where = _target(out, dtype, device, "logspace", default)
-    result = to_device(powers(base, evenly(first, last, int(steps))), kind, where)
+    if kind.kind in ("int", "uint"):
+        first, last = int(first), int(last)
+    result = to_device(powers(base, evenly(first, last, steps)), kind, where)
     return _done("logspace", result, out, requires_grad)
 
 

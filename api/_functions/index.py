@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._arguments import array_index, integers, wrap_dim
+from .._arguments import array_index, finish, integers, wrap_dim
 from ..autograd import slow
 from ..autograd.errors import OpError, OpIndexError, OpTypeError, check_devices
-from ..autograd.inplace import write_out
 from ..autograd.registry import ROWS, function
 from ..autograd.tensor import Tensor, make
 from ..backends import dtypes
@@ -18,11 +17,6 @@ from .view import common_shape, expand
 __all__ = ["mask_of", "nonzero", "take"]
 
 _gather, _select, _get = (ROWS[name].call for name in ("gather", "index_select", "index_get"))
-
-
-def finish(name: str, result: Tensor, out: Any) -> Tensor:
-    """The result, written into ``out`` if there is one."""
-    return result if out is None else write_out(name, out, result)
 
 
 def check_index(name: str, input: Tensor, dim: Any, index: Any) -> tuple[int, Tensor]:
@@ -77,7 +71,11 @@ def gather(
                 [4, 3]])
     """
     at, found = check_index("gather", input, dim, index)
-    return finish("gather", _gather(input, at, found._h), out)
+    sizes = tuple(found._h.shape)
+    if 0 in sizes or len(sizes) != len(input._h.shape):  # empty, or 0-d with 1-d
+        flat, places_ = input.reshape(-1), found.reshape(-1)  # type: ignore[attr-defined]
+        return finish("gather", _gather(flat, 0, places_._h).reshape(sizes), out, input, index)
+    return finish("gather", _gather(input, at, found._h), out, input, index)
 
 
 @function(row="index_select",
@@ -98,8 +96,8 @@ def index_select(
             raise OpIndexError("index_select: expected one index for a 0-d tensor, got "
                                f"{tuple(found._h.shape)}")  # fmt: skip
         one = _select(input.reshape(1), 0, found._h)  # type: ignore[attr-defined]
-        return finish("index_select", one.reshape(()), out)
-    return finish("index_select", _select(input, at, found._h), out)
+        return finish("index_select", one.reshape(()), out, input, index)
+    return finish("index_select", _select(input, at, found._h), out, input, index)
 
 
 def vector(name: str, input: Tensor, index: Any) -> Tensor:
@@ -132,7 +130,7 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
                            "empty tensor", op="take")  # fmt: skip
     flat = input.reshape(-1)  # type: ignore[attr-defined]
     try:
-        return finish("take", _get(flat, (index._h,)), out)
+        return finish("take", _get(flat, (index._h,)), out, input, index)
     except IndexError as error:
         raise OpIndexError(f"take: {error}; out of range for {numel(input._h.shape)} elements",
                            op="take") from error  # fmt: skip
@@ -259,7 +257,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
     where = tuple(place._h for place in places(expand(chosen, shape)))
     source = expand(input, shape)
     source = source if shape else source.reshape(1)  # type: ignore[attr-defined]
-    return finish("masked_select", _get(source, where), out)
+    return finish("masked_select", _get(source, where), out, input, mask)
 
 
 @function(method=False, samples=lambda t: [(t.int((4,), 0, 6), (2, 3)), (t.int((), 0, 6), 6)],
@@ -287,7 +285,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     rest = [value % total for value in values] if total else []
     columns: list[Tensor] = []
     for size in reversed(sizes):
-        column = indices.new_tensor([value % size for value in rest])  # type: ignore[attr-defined]
+        column = indices.new_tensor([value % size for value in rest], dtype=dtypes.int64)  # type: ignore[attr-defined]
         columns.append(column.reshape(tuple(indices._h.shape)))
         rest = [value // size for value in rest]
     return tuple(columns[::-1])

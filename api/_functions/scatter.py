@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._arguments import tensors, wrap_dim
+from .._arguments import finish, wrap_dim
 from .._indexing import as_indices
 from ..autograd import slow
 from ..autograd.errors import OpError, OpIndexError, check_devices
 from ..autograd.registry import ROWS, function
 from ..autograd.tensor import Tensor, make
 from ..backends.layout import numel
-from .index import check_index, finish, mask_of, places, vector
+from .index import check_index, mask_of, places, vector
 from .view import common_shape, expand
 
-__all__: list[str] = []
+__all__ = ["REDUCTIONS", "scatter_reduce", "slices_of"]
 
 _scatter, _scatter_add, _scatter_reduce, _put, _add = (
     ROWS[name].call
@@ -67,6 +67,19 @@ def _source(name: str, input: Tensor, index: Tensor, source: Any) -> Tensor:
     return _view(source, (*(slice(size) for size in sizes), ...))  # type: ignore[no-any-return]
 
 
+def _apply(name: str, call: Any, input: Tensor, dim: Any, index: Any, src: Any, *how: Any) -> Any:
+    """Check the arguments of a scatter function and run its row."""
+    at, found = check_index(name, input, dim, index)
+    source = _source(name, input, found, src)
+    if 0 in found._h.shape:
+        return input.clone()  # type: ignore[attr-defined]
+    if len(found._h.shape) == len(input._h.shape) > 0:
+        return call(input, source, at, found._h, *how)
+    # 0-d tensors count as 1-d ones.
+    flat, places_, values = (x.reshape(-1) for x in (input, found, source))  # type: ignore[attr-defined]
+    return call(flat, values, 0, places_._h, *how).reshape(tuple(input._h.shape))
+
+
 _REDUCE_NAMES = {"add": "sum", "multiply": "prod"}
 
 
@@ -95,15 +108,14 @@ def scatter(
     given = src if src is not None else value
     if given is None:
         raise slow.errors.OpTypeError("scatter: expected src or value, got neither", op="scatter")
-    at, found = check_index("scatter", input, dim, index)
-    source = _source("scatter", input, found, given)
     if reduce is None:
-        return finish("scatter", _scatter(input, source, at, found._h), out)
+        return finish("scatter", _apply("scatter", _scatter, input, dim, index, given), out, input)
     if reduce not in _REDUCE_NAMES:
         raise OpError(f"scatter: expected reduce 'add' or 'multiply', got {reduce!r}; reduce "
                       "argument must be either add or multiply", op="scatter")  # fmt: skip
-    result = _scatter_reduce(input, source, at, found._h, _REDUCE_NAMES[reduce], True)
-    return finish("scatter", result, out)
+    how = (_REDUCE_NAMES[reduce], True)
+    result = _apply("scatter", _scatter_reduce, input, dim, index, given, *how)
+    return finish("scatter", result, out, input)
 
 
 @function(row="scatter_add", inplace=True,
@@ -113,12 +125,10 @@ def scatter_add(
     input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Tensor | None = None
 ) -> Tensor:
     """As ``scatter``, adding up what lands on one place and what was there."""
-    at, found = check_index("scatter_add", input, dim, index)
-    source = _source("scatter_add", input, found, src)
-    return finish("scatter_add", _scatter_add(input, source, at, found._h), out)
+    return finish("scatter_add", _apply("scatter_add", _scatter_add, input, dim, index, src), out, input)
 
 
-_REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
+REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
 
 
 @function(row="scatter_reduce", inplace=True,
@@ -140,19 +150,18 @@ def scatter_reduce(
         reduce: ``"sum"``, ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``.
         include_self: whether the element of ``input`` counts too.
     """
-    if reduce not in _REDUCTIONS:
-        raise OpError(f"scatter_reduce: expected one of {_REDUCTIONS}, got {reduce!r}; reduce "
+    if reduce not in REDUCTIONS:
+        raise OpError(f"scatter_reduce: expected one of {REDUCTIONS}, got {reduce!r}; reduce "
                       "argument must be either sum, prod, mean, amax or amin")  # fmt: skip
-    at, found = check_index("scatter_reduce", input, dim, index)
-    source = _source("scatter_reduce", input, found, src)
-    result = _scatter_reduce(input, source, at, found._h, reduce, bool(include_self))
-    return finish("scatter_reduce", result, out)
+    how = (reduce, bool(include_self))
+    result = _apply("scatter_reduce", _scatter_reduce, input, dim, index, src, *how)
+    return finish("scatter_reduce", result, out, input)
 
 
 # --- along one dimension, by a 1-d index -----------------------------------------------------------------
 
 
-def _slices(
+def slices_of(
     name: str, input: Tensor, dim: int, index: Any, source: Tensor
 ) -> tuple[Tensor, int, Tensor, Tensor]:
     """``input`` and ``source`` with a dimension at least, ``dim`` from 0 and the index."""
@@ -180,11 +189,11 @@ def index_add(
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """The slices of ``alpha * source`` added at the positions of a 1-d ``index``."""
-    x, at, found, values = _slices("index_add", input, dim, index, source)
+    x, at, found, values = slices_of("index_add", input, dim, index, source)
     if alpha != 1:
         values = values * alpha  # type: ignore[operator]
     result = _add(x, values, at, found._h).reshape(tuple(input._h.shape))
-    return finish("index_add", result, out)
+    return finish("index_add", result, out, input)
 
 
 @function(inplace=True, samples=lambda t: [(t(3, 4), 0, t.int((1,), 0, 3), t(1, 4))])
@@ -192,9 +201,9 @@ def index_copy(
     input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Tensor | None = None
 ) -> Tensor:
     """The slices of ``source`` copied to the positions of a 1-d ``index``."""
-    x, at, found, values = _slices("index_copy", input, dim, index, source)
+    x, at, found, values = slices_of("index_copy", input, dim, index, source)
     where = (*(None,) * at, in_range("index_copy", found, x._h.shape[at], at)._h)
-    return finish("index_copy", _put(x, values, where, False).reshape(tuple(input._h.shape)), out)
+    return finish("index_copy", _put(x, values, where, False).reshape(tuple(input._h.shape)), out, input)
 
 
 def in_range(name: str, index: Tensor, size: int, dim: int) -> Tensor:

@@ -75,11 +75,18 @@ class Module(ModuleTree, ModuleState):
 
     # --- attributes -----------------------------------------------------------------------------
     def __getattr__(self, name: str) -> Any:
-        # Reached only when normal look-up fails, which is so for everything that is registered.
+        # Reached only when normal look-up fails, which is so for everything that is registered:
+        # every use of a weight comes by here, hence no loop.
         attributes = self.__dict__
-        for registry in _REGISTRIES:
-            found = attributes.get(registry)
-            if found is not None and name in found:
+        if "_modules" in attributes:
+            found = attributes["_parameters"]
+            if name in found:
+                return found[name]
+            found = attributes["_modules"]
+            if name in found:
+                return found[name]
+            found = attributes["_buffers"]
+            if name in found:
                 return found[name]
         hint = "" if "_modules" in attributes else "; call super().__init__() first"
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")

@@ -64,15 +64,17 @@ class Bundle:
 
     def step(self, group: dict[str, Any], delta: Delta) -> None:
         """Add ``delta(group, state, param, grad)``, of the rows, to the parameters."""
+        # The rows are nobody else's: written without counting the write, as copy_ would.
+        assign = self.device.F.assign
         for view, param in zip(self._grads, self.params, strict=True):
-            view.copy_(param.grad)
+            assign(view._h, param.grad._h)  # type: ignore[union-attr]  # the caller has looked
         if group.get("weight_decay"):
             for view, param in zip(self._values, self.params, strict=True):
-                view.copy_(param)
+                assign(view._h, param._h)
         first = self.states[0]
         if "step" in first:
             self.state["step"] = first["step"]
-        self._delta.copy_(delta(group, self.state, self._param, self._grad))
+        assign(self._delta._h, delta(group, self.state, self._param, self._grad)._h)
         for view, param in zip(self._deltas, self.params, strict=True):
             param.add_(view)
         if "step" in first:
@@ -87,7 +89,7 @@ class Bundles:
     def __init__(self) -> None:
         self._last: list[Tensor] = []
         self._order: list[tuple[Bundle | None, int]] = []
-        self._bundles: list[Bundle] = []
+        self.current: list[Bundle] = []
 
     def split(
         self, params: list[Tensor], states: Any, names: tuple[str, ...]
@@ -95,7 +97,7 @@ class Bundles:
         """The bundles that cover ``params``, and the parameters that are left."""
         if self._is_current(params, states):
             pairs = zip(params, self._order, strict=True)
-            return self._bundles, [param for param, (bundle, _) in pairs if bundle is None]
+            return self.current, [param for param, (bundle, _) in pairs if bundle is None]
         if not _same(params, self._last):
             # Parameters that come and go would cost a new bundle at every step.
             self._last = params
@@ -122,7 +124,7 @@ class Bundles:
                 if rows[-1] and sum(p.numel() for p in rows[-1]) + param.numel() > ROW:
                     rows.append([])
                 rows[-1].append(param)
-        self._bundles = [
+        self.current = [
             Bundle(row, [states[param] for param in row], names)
             for rows in kinds.values()
             for row in rows
@@ -130,12 +132,12 @@ class Bundles:
         ]
         places = {
             id(param): (bundle, position)
-            for bundle in self._bundles
+            for bundle in self.current
             for position, param in enumerate(bundle.params)
         }
         self._last = params
         self._order = [places.get(id(param), (None, 0)) for param in params]
-        return self._bundles, [param for param in params if id(param) not in places]
+        return self.current, [param for param in params if id(param) not in places]
 
 
 def _same(one: list[Tensor], other: list[Tensor]) -> bool:

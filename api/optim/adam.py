@@ -113,13 +113,15 @@ def _delta(group: dict[str, Any], state: dict[str, Any], param: Tensor, grad: An
     step = state["step"] = state["step"] + 1
     average, square = state["exp_avg"], state["exp_avg_sq"]
     average.mul_(beta1).add_(grad * (1 - beta1))
-    square.mul_(beta2).add_(grad * grad * (1 - beta2))
+    square.mul_(beta2).add_((grad * grad).mul_(1 - beta2))
     if group["amsgrad"]:
         square = state["max_exp_avg_sq"].copy_(tp.maximum(state["max_exp_avg_sq"], square))
     # lr / correction1 * average / (sqrt(square) / correction2 + eps), with one operation less.
     correction2 = math.sqrt(1 - beta2**step)
     rate = -lr * correction2 / (1 - beta1**step)
-    delta = average / (square.sqrt() + group["eps"] * correction2) * rate
+    # In place on what was just made: for large tensors, fresh memory is what costs.
+    delta = square.sqrt().add_(group["eps"] * correction2)
+    delta = (average / delta).mul_(rate)
     if decay and group["decoupled_weight_decay"]:
         delta = delta - param * (lr * decay)
     return delta

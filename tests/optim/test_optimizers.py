@@ -201,6 +201,56 @@ def test_closure_hooks_and_zero_grad() -> None:
     assert x.is_leaf
 
 
+BUNDLED = [pair for pair in SETTINGS if pair[0] != "SGD" or pair[1].get("momentum")]
+
+
+@pytest.mark.parametrize(("name", "settings"), BUNDLED)
+def test_small_parameters_together_are_as_one_by_one(name: str, settings: dict[str, Any]) -> None:
+    results = []
+    for foreach in (None, False):
+        params = _parameters(tp, tp.float32)
+        optimizer = getattr(optim, name)(params, foreach=foreach, **settings)
+        _steps(optimizer, params, 7)
+        results.append(_flat(params))
+        bundles = [bundle for found in optimizer._bundles.values() for bundle in found.current]
+        # The one without a gradient in the second step has made fewer steps.
+        sizes = [3] if "Adam" in name else [4]
+        assert [len(bundle.params) for bundle in bundles] == (sizes if foreach is None else [])
+        steps = [optimizer.state[param].get("step") for param in params]
+        assert steps == ([7, 6, 7, 7] if "Adam" in name else [None] * 4)
+    assert results[0] == results[1]
+
+
+def test_bundles_notice_changes_from_outside() -> None:
+    params = _parameters(tp, tp.float32)
+    optimizer = optim.Adam(params, lr=0.1)
+    _steps(optimizer, params, 6)
+    optimizer.state.clear()
+    for param in params:
+        param.grad = None
+        param.data = param.data.double()
+    twins = [param.detach().clone().requires_grad_() for param in params]
+    fresh = optim.Adam(twins, lr=0.1)
+    _steps(optimizer, params, 6)
+    _steps(fresh, twins, 6)
+    assert _flat(params) == _flat(twins)
+    assert optimizer.state[params[0]]["exp_avg"].dtype is tp.float64
+    assert optimizer.state[params[0]]["step"] == 6
+
+
+def test_large_parameters_stay_alone() -> None:
+    params = [tp.ones(size, requires_grad=True) for size in (4, 9000, 5, 8192, 8192)]
+    params += [tp.ones(8000, requires_grad=True) for _ in range(8)]
+    optimizer = optim.SGD(params, lr=0.1, momentum=0.9)
+    for _ in range(4):
+        optimizer.zero_grad()
+        sum(param.sum() for param in params).backward()
+        optimizer.step()
+    (found,) = optimizer._bundles.values()
+    assert [len(bundle.params) for bundle in found.current] == [10, 2]
+    assert {param[0].item() for param in params} == {params[0][0].item()}
+
+
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
 def test_copies_go_on_alike(duplicate: Any) -> None:
     tp.manual_seed(0)

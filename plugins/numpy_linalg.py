@@ -1,0 +1,61 @@
+"""Linear algebra that NumPy lacks, from SciPy, which loads at the first call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..backends.base import Kernel
+
+__all__ = ["kernels"]
+
+
+def _solve_triangular(x: np.ndarray, y: np.ndarray, upper: bool, unit: bool) -> np.ndarray:
+    """``x @ result = y``; a zero on the diagonal gives inf and nan, not an error."""
+    import scipy.linalg.blas as blas  # costs 50 ms, so not with `import tensorplug`
+
+    batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    found = np.empty((*batch, *y.shape[-2:]), y.dtype)
+    if not found.size:
+        return found
+    (trsm,) = blas.get_blas_funcs(("trsm",), (x, y))
+    a = np.broadcast_to(x, (*batch, *x.shape[-2:]))
+    b = np.broadcast_to(y, found.shape)
+    # Fortran sees the transposes: result^T @ x^T = y^T.
+    for at in np.ndindex(batch):
+        found[at] = trsm(1, a[at].T, b[at].T, side=1, lower=upper, diag=unit).T
+    return found
+
+
+def _lu_factor(x: np.ndarray, pivot: bool) -> tuple[np.ndarray, np.ndarray]:
+    """LAPACK's packed factors, and its row exchanges counted from 1."""
+    steps = min(x.shape[-2:])
+    pivots = np.empty((*x.shape[:-2], steps), np.int32)
+    if not pivot:
+        pivots[...] = np.arange(1, steps + 1)
+        return _eliminate(x.copy()), pivots
+    import scipy.linalg.lapack as lapack  # see above
+
+    packed = np.empty(x.shape, x.dtype)
+    if not x.size:
+        return packed, pivots
+    (getrf,) = lapack.get_lapack_funcs(("getrf",), (x,))
+    for at in np.ndindex(x.shape[:-2]):
+        packed[at], found, _ = getrf(x[at])
+        pivots[at] = found + 1
+    return packed, pivots
+
+
+def _eliminate(x: np.ndarray) -> np.ndarray:
+    """Gaussian elimination without exchanges, in place."""
+    for k in range(min(x.shape[-2:])):
+        x[..., k + 1 :, k] /= x[..., k, k, None]
+        x[..., k + 1 :, k + 1 :] -= x[..., k + 1 :, k, None] * x[..., k, None, k + 1 :]
+    return x
+
+
+def kernels() -> Mapping[str, Kernel]:
+    """The kernels of this file by op name."""
+    return {"solve_triangular": _solve_triangular, "lu_factor": _lu_factor}

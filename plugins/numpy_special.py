@@ -1,0 +1,58 @@
+"""Special functions on the CPU, from SciPy, which is loaded when the first one is called."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..backends.base import Kernel
+
+__all__ = ["kernels"]
+
+# op name -> name in scipy.special
+_SCIPY = {
+    "erf": "erf", "erfc": "erfc", "erfinv": "erfinv", "erfcx": "erfcx", "ndtr": "ndtr",
+    "log_ndtr": "log_ndtr", "ndtri": "ndtri", "lgamma": "gammaln", "digamma": "digamma",
+    "zeta": "zeta", "igamma": "gammainc", "igammac": "gammaincc", "i0": "i0", "i0e": "i0e",
+    "i1": "i1", "i1e": "i1e", "bessel_j0": "j0", "bessel_j1": "j1", "bessel_y0": "y0",
+    "bessel_y1": "y1",
+}  # fmt: skip
+
+
+def _load(name: str) -> Callable[..., Any]:
+    return getattr(importlib.import_module("scipy.special"), name)  # type: ignore[no-any-return]
+
+
+def _special(name: str) -> Kernel:
+    found: list[Callable[..., Any]] = []
+
+    def kernel(*operands: Any) -> Any:
+        if not found:
+            found.append(_load(name))
+        dtype = operands[0].dtype
+        if dtype.itemsize == 2:
+            operands = tuple(x.astype(np.float32) for x in operands)
+        return np.asarray(found[0](*operands)).astype(dtype, copy=False)
+
+    return kernel
+
+
+def _digamma(x: Any) -> Any:
+    """SciPy's, but nan at the negative whole numbers and a signed infinity at 0."""
+    value = _special("digamma")(x)
+    value = np.where((x < 0) & (x == np.floor(x)), np.nan, value)
+    return np.where(x == 0, np.copysign(np.inf, -x), value).astype(x.dtype)
+
+
+def _polygamma(x: Any, n: int) -> Any:
+    wide = x if x.dtype == np.float64 else x.astype(np.float32)
+    return np.asarray(_load("polygamma")(n, wide)).astype(x.dtype)
+
+
+def kernels() -> dict[str, Kernel]:
+    """The special functions by op name."""
+    found = {name: _special(scipy) for name, scipy in _SCIPY.items()}
+    return found | {"digamma": _digamma, "polygamma": _polygamma}
