@@ -168,6 +168,8 @@ def multinomial(
     require(len(shape) in (1, 2), "multinomial", "1 or 2 dimensions", f"shape {shape}")
     require(shape[-1] > 0, "multinomial", "at least one weight in a row", f"shape {shape}")
     require(num_samples > 0, "multinomial", "num_samples > 0", num_samples)
+    fits = type(out) is not Tensor or out._dtype is dtypes.int64
+    require(fits, "multinomial", "an int64 out", getattr(out, "_dtype", None))
     if not replacement and num_samples > shape[-1]:
         raise OpError(
             f"multinomial: expected at most {shape[-1]} samples, one for each weight, got "

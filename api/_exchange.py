@@ -221,6 +221,8 @@ def cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor
     return to(self, device="cuda" if device is None else device)
 
 
+_cast = ROWS["cast"].call
+
 for _name, _dtype in {
     "bool": dtypes.bool_, "byte": dtypes.uint8, "char": dtypes.int8, "short": dtypes.int16,
     "int": dtypes.int32, "long": dtypes.int64, "half": dtypes.float16,
@@ -229,6 +231,8 @@ for _name, _dtype in {
 }.items():  # fmt: skip
 
     def _as(self: Tensor, memory_format: Any = None, _dtype: DType = _dtype) -> Tensor:
+        if memory_format is None:
+            return self if self._dtype is _dtype else _cast(self, _dtype)
         return to(self, _dtype, memory_format=memory_format)
 
     _as.__name__ = _as.__qualname__ = _name

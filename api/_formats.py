@@ -43,9 +43,10 @@ strided = layout()
 
 def is_in_format(x: Tensor, wanted: memory_format | None) -> bool:
     """Whether the elements lie in memory as the format says, without gaps."""
-    shape, strides, _ = x._device.backend.layout(x._h)
+    backend = x._device.backend
     if wanted is None or not wanted.rank:
-        return is_contiguous(shape, strides)
+        return backend.is_contiguous(x._h)
+    shape, strides, _ = backend.layout(x._h)
     if len(shape) != wanted.rank:
         return False
     order = (0, *range(2, wanted.rank), 1)

@@ -17,6 +17,7 @@ from .autograd.modes import GRAD_MODE
 from .autograd.registry import ROWS
 from .autograd.tensor import Tensor, make
 from .backends import dtypes
+from .backends.layout import must_overlap
 from ._creation import as_tensor
 
 __all__ = ["as_indices", "assign", "getitem", "setitem"]
@@ -44,6 +45,9 @@ def getitem(self: Tensor, index: Any) -> Tensor:
         if ... not in index:
             index = (*index, ...)
         return _view(self, index)  # type: ignore[no-any-return]
+    if kind is Tensor and index._dtype is dtypes.int64 and index._device is self._device:
+        if index._h.shape and self._h.shape:
+            return _get(self, (index._h,))  # type: ignore[no-any-return]
     basic, advanced = split(self, index)
     if advanced is None:
         return _view(self, basic)  # type: ignore[no-any-return]
@@ -62,7 +66,15 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         IndexError: as :func:`getitem`.
         RuntimeError: the value does not broadcast, or the tensor is an expanded one.
     """
-    basic, advanced = split(self, index)
+    kind = type(index)
+    if kind is int or kind is slice or (kind is tuple and _SIMPLE.issuperset(map(type, index))):
+        basic, advanced = (index if kind is tuple else (index,)), None
+        if ... not in basic:
+            basic = (*basic, ...)
+        if not (self._track and grad_mode()) and _fill(self, basic, value):
+            return
+    else:
+        basic, advanced = split(self, index)
     if advanced is None:
         assign("__setitem__", _view(self, basic), value)
         return
@@ -75,6 +87,29 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         (source,),
         {},
     )
+
+
+_PLAIN = frozenset((int, float, bool))
+
+
+def _fill(self: Tensor, basic: tuple[Any, ...], value: Any) -> bool:
+    """``self[basic] = value`` straight into the storage; False when that is not so simple."""
+    if type(value) is Tensor:
+        if value._device is not self._device or (value._track and grad_mode()):
+            return False
+        value = value._h
+    elif type(value) not in _PLAIN:
+        return False
+    backend = self._device.backend
+    try:
+        handle = backend.index(self._h, basic)
+        if self._view is not None and must_overlap(*backend.layout(handle)[:2]):
+            return False
+        backend.assign(handle, value)
+    except (IndexError, ValueError):
+        return False  # said clearly by the long way
+    bump(self)
+    return True
 
 
 def _drop_ones(values: Tensor, target: Tensor, indices: tuple[Any, ...]) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 from .autograd import functional
@@ -11,7 +12,7 @@ from .autograd.errors import OpError, OpTypeError
 from .autograd.inplace import bump
 from .autograd.node import RemovableHandle, hooks_of
 from .autograd.registry import ROWS
-from .autograd.tensor import Edge, Tensor, edge, extra, make, touch
+from .autograd.tensor import Edge, Size, Tensor, edge, extra, make, touch
 from . import _exchange, _storage  # their methods come along
 from ._attach import METHODS, attach, method
 from ._formats import in_format, is_in_format
@@ -37,12 +38,12 @@ class SizeProperty(int):
     _shape: Any
 
     def __call__(self, dim: int | None = None) -> Any:
-        return self._shape if dim is None else self._shape[dim]
+        return Size(self._shape) if dim is None else self._shape[dim]
 
 
 def _size(self: Tensor) -> SizeProperty:
-    shape = self.shape
-    size = SizeProperty(shape.numel())
+    shape = self._h.shape
+    size = SizeProperty(prod(shape))
     size._shape = shape
     return size
 
@@ -62,7 +63,7 @@ METHODS["ndimension"] = dim
 @method
 def numel(self: Tensor) -> int:
     """The number of elements."""
-    return self.shape.numel()
+    return prod(self._h.shape)
 
 
 METHODS["nelement"] = numel

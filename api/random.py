@@ -7,7 +7,7 @@ all start from the same seed, and the rule from seed to numbers (``Note [Random 
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -73,7 +73,7 @@ class Generator:
 
     def seed(self) -> int:
         """Start again from a seed that nobody can foresee, and return it."""
-        found = secrets.randbits(63)
+        found = _unforeseen()
         self._stream.reset(found)
         return found
 
@@ -113,6 +113,11 @@ class Generator:
         stream = self._stream
         where = str(self._where)
         return f"Generator(device='{where}', seed={stream.key[0]}, counter={stream.counter})"
+
+
+def _unforeseen() -> int:
+    """63 random bits of the operating system."""
+    return int.from_bytes(os.urandom(8), "little") >> 1
 
 
 def _restored(device: str, state: Tensor) -> Generator:
@@ -189,7 +194,7 @@ def manual_seed(seed: int) -> Generator:
 
 def seed() -> int:
     """Start the default generators from a seed that nobody can foresee, and return it."""
-    found = secrets.randbits(63)
+    found = _unforeseen()
     manual_seed(found)
     return found
 

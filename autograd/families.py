@@ -155,6 +155,8 @@ def _reduce_public(row: Row) -> Callable[..., Any]:
         if dim is not None:
             dim = dims_of(name, dim, len(input._h.shape)) or None
         result = core(input, dim, keepdim)
+        if dtype is not None and result._dtype is not dtype:
+            result = slow.cast(result, dtype)  # a sum of int32 is int64, unless asked otherwise
         return result if out is None else slow.write_out(name, out, result)
 
     return call

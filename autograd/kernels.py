@@ -103,8 +103,15 @@ class Kernels:
         """The generic form as a kernel: always handles, of the type that the row's kind says."""
         generic, settle = partial(row.generic, self), self.backend.settle  # type: ignore[arg-type]
         dtype_of, cast, table = self.backend.dtype_of, self.backend.cast, row.dtypes
+        numbers, index = row.family.elementwise and len(row.inputs) > 1, self.device.index
 
         def kernel(*args: Any) -> Any:
+            if numbers:  # a composition may ask an operand for its shape or type
+                like = dtype_of(next(x for x in args if hasattr(x, "shape")))
+                args = tuple(
+                    x if hasattr(x, "shape") else self.backend.full((), x, like, index)
+                    for x in args
+                )
             found = generic(*args)
             if type(found) is tuple or type(found) is list:
                 return type(found)(None if item is None else settle(item) for item in found)

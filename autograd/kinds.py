@@ -60,6 +60,8 @@ class Kind:
             return default_float()
         if self.computes == "long" and not dtype.is_inexact:
             return int64
+        if self.computes == "long for bool" and dtype is bool_:
+            return int64
         return dtype
 
     def result(self, dtype: DType) -> DType:
@@ -95,5 +97,6 @@ FLOATING = Kind("FLOATING", "float")
 COMPLEX_PART = Kind("COMPLEX_PART", "complex", result="real")
 FLOAT_TO_COMPLEX = Kind("FLOAT_TO_COMPLEX", "float", result="complex")
 INT_OR_COMPLEX_TO_FLOAT = Kind("INT_OR_COMPLEX_TO_FLOAT", computes="float", result="real")
+BOOL_TO_LONG = Kind("BOOL_TO_LONG", computes="long for bool")
 TO_LONG = Kind("TO_LONG", result="long")
 REAL_TO_LONG = Kind("REAL_TO_LONG", "bool uint int float", result="long")

@@ -25,6 +25,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from .dtypes import ALL, DType
+from .layout import Layout, is_contiguous
 
 __all__ = ["REQUIRED", "Backend", "Handle", "Kernel", "Layout", "StorageInfo", "arange"]
 
@@ -41,14 +42,6 @@ def arange(xp: Any, start: Any, end: Any, step: Any, dtype: DType) -> Any:
         # Whole numbers beyond 2 ** 53 must not pass through float64.
         return (xp.arange(count, dtype=xp.int64) * int(step) + int(start)).astype(dtype.numpy)
     return (xp.arange(count, dtype=xp.float64) * step + start).astype(dtype.numpy)
-
-
-class Layout(NamedTuple):
-    """How a handle lies in its storage, all in elements, as torch counts."""
-
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-    offset: int
 
 
 class StorageInfo(NamedTuple):
@@ -189,6 +182,10 @@ class Backend:
     def layout(self, handle: Handle) -> Layout:
         """Shape, strides and offset within the storage, in elements."""
         raise NotImplementedError
+
+    def is_contiguous(self, handle: Handle) -> bool:
+        """Whether the elements lie in row-major order without gaps."""
+        return is_contiguous(*self.layout(handle)[:2])
 
     def storage(self, handle: Handle) -> StorageInfo:
         """The memory behind ``handle``: equal ``key`` means aliases."""

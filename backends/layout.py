@@ -10,17 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import index as to_int
-from typing import Any
-
-from .base import Layout
+from typing import Any, NamedTuple
 
 __all__ = [
-    "broadcast_shapes", "check_strided", "contiguous_strides", "diagonal_layout", "expand_layout",
+    "Layout", "broadcast_shapes", "check_strided", "contiguous_strides", "diagonal_layout", "expand_layout",
     "extent", "index_layout", "is_contiguous", "items_layout", "may_overlap", "must_overlap",
     "numel", "parse_index", "permute_layout", "slice_range", "unfold_layout", "view_strides",
 ]  # fmt: skip
 
 Shape = tuple[int, ...]
+
+
+class Layout(NamedTuple):
+    """How a handle lies in its storage, all in elements, as torch counts."""
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int
 
 
 def numel(shape: Sequence[int]) -> int:

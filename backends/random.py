@@ -57,15 +57,20 @@ STATE_BYTES = 32
 """Size of :meth:`Stream.save`: key and counter, two little-endian 64-bit words each."""
 
 
-class _Engine(threading.local):
-    """A Philox object per thread: setting its state is ten times faster than making one."""
-
-    def __init__(self) -> None:
-        self.philox = np.random.Philox(key=[0, 0])
-        self.state: Any = self.philox.state
+_local = threading.local()
 
 
-_engine = _Engine()
+def _engine() -> tuple[Any, Any]:
+    """A Philox object and its state, one per thread: setting it is faster than making one.
+
+    Made when first needed, because NumPy too loads its random numbers late.
+    """
+    try:
+        found: tuple[Any, Any] = _local.engine
+    except AttributeError:
+        philox = np.random.Philox(key=[0, 0])
+        found = _local.engine = (philox, philox.state)
+    return found
 
 
 def raw_bits(key: tuple[int, int], counter: int, n: int) -> np.ndarray:
@@ -80,13 +85,14 @@ def raw_bits(key: tuple[int, int], counter: int, n: int) -> np.ndarray:
         >>> raw_bits((0, 0), 0, 2) == np.random.Philox(key=[0, 0]).random_raw(2)
         array([ True,  True])
     """
-    state = _engine.state
+    philox, state = _engine()
     inner = state["state"]
     inner["key"][0], inner["key"][1] = key
     inner["counter"][0], inner["counter"][1] = counter & _MASK64, counter >> 64
     state["buffer_pos"] = 4  # nothing left over from an earlier draw
-    _engine.philox.state = state
-    return _engine.philox.random_raw(n)
+    philox.state = state
+    words: np.ndarray = philox.random_raw(n)
+    return words
 
 
 class Stream:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .device import Device
 from .dtypes import DType, bfloat16, float16, float32, float64
 from .errors import OpError
 
@@ -184,9 +185,11 @@ def _log_normal(d: Words, mean: float, std: float) -> Any:
 
 
 def _poisson(d: Words, rates: np.ndarray) -> Any:
-    """The smallest ``k`` with ``P(X <= k) > u``: a normal guess, then steps of one."""
-    from scipy import special  # slow to load, and needed nowhere else here
+    """The smallest ``k`` with ``P(X <= k) > u``: a normal guess, then steps of one.
 
+    The distribution function is the regularised upper incomplete gamma function of ``k + 1``.
+    """
+    special = Device("cpu").F  # its handles are NumPy arrays
     rate = rates.reshape(-1).astype(np.float64)
     holds = bool(np.all((rate >= 0) & (rate < np.inf)))
     _check(holds, "poisson", "rates that are finite and not negative", rate)
@@ -201,8 +204,8 @@ def _poisson(d: Words, rates: np.ndarray) -> Any:
             k[left] += step
             left = left[wrong(k[left], u[left], rate[left])]
 
-    move(1.0, lambda k, u, rate: special.pdtr(k, rate) <= u)
-    move(-1.0, lambda k, u, rate: (k > 0) & (special.pdtr(np.maximum(k - 1.0, 0.0), rate) > u))
+    move(1.0, lambda k, u, rate: special.igammac(k + 1.0, rate) <= u)
+    move(-1.0, lambda k, u, rate: (k > 0) & (special.igammac(np.maximum(k, 1.0), rate) > u))
     return k
 
 

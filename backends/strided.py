@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from . import dtypes
 from .base import Backend, Handle, Kernel, Layout, StorageInfo, arange
 from .dtypes import DType
-from .layout import view_strides
+from .layout import diagonal_layout, unfold_layout, view_strides
 from .strided_index import StridedIndexing
 
 __all__ = ["StridedBackend", "elementwise", "elementwise_unary"]
@@ -81,7 +81,13 @@ class StridedBackend(StridedIndexing, Backend):
         size = handle.dtype.itemsize
         owner = self.owner(handle)
         offset = 0 if owner is handle else (self.address(handle) - self.address(owner)) // size
-        return Layout(handle.shape, tuple(s // size for s in handle.strides), offset)
+        strides = tuple(s // size for s in handle.strides)
+        if 0 in strides:
+            strides = _visible(handle.shape, strides)
+        return Layout(handle.shape, strides, offset)
+
+    def is_contiguous(self, handle: Handle) -> bool:
+        return bool(handle.flags.c_contiguous)
 
     def storage(self, handle: Handle) -> StorageInfo:
         owner = self.owner(handle)
@@ -108,29 +114,42 @@ class StridedBackend(StridedIndexing, Backend):
         return handle.reshape(shape)
 
     def expand(self, handle: Handle, shape: tuple[int, ...]) -> Handle:
-        grown = len(shape) - handle.ndim
-        strides = (0,) * grown + tuple(
-            stride if was == now else 0
-            for stride, was, now in zip(handle.strides, handle.shape, shape[grown:], strict=True)
-        )
-        return self._lay(handle, shape, strides, self.address(handle))
+        old = handle.shape
+        strides = [0] * (len(shape) - len(old))
+        for was, now, stride in zip(old, shape[len(strides) :], handle.strides, strict=True):
+            if was != now and was != 1:
+                raise ValueError(f"expected a shape that {old} broadcasts to, got {shape}")
+            strides.append(stride if was == now else 0)
+        return self.lay(handle, shape, tuple(strides), 0)
 
     def as_strided(
         self, handle: Handle, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
     ) -> Handle:
         size = handle.dtype.itemsize
-        start = self.address(self.owner(handle)) + offset * size
-        return self._lay(handle, shape, tuple(s * size for s in strides), start)
-
-    def _lay(
-        self, handle: Handle, shape: tuple[int, ...], strides: tuple[int, ...], address: int
-    ) -> Handle:
-        """A view of the handle's storage with a layout in bytes, keeping the owner as its base."""
         owner = self.owner(handle)
-        return self.xp.ndarray(
-            shape, handle.dtype, buffer=_bytes_of(owner), offset=address - self.address(owner),
-            strides=strides,
-        )  # fmt: skip
+        before = 0 if owner is handle else self.address(handle) - self.address(owner)
+        return self.lay(handle, shape, tuple(s * size for s in strides), offset * size - before)
+
+    def diagonal(self, handle: Handle, where: tuple[int, int, int]) -> Handle:
+        """The diagonal of two dimensions, as the last dimension."""
+        here = Layout(handle.shape, handle.strides, 0)
+        return self.lay(handle, *diagonal_layout(here, *where))
+
+    def unfold(self, handle: Handle, where: tuple[int, int, int]) -> Handle:
+        """Windows along a dimension."""
+        here = Layout(handle.shape, handle.strides, 0)
+        return self.lay(handle, *unfold_layout(here, *where))
+
+    def lay(
+        self, handle: Handle, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
+    ) -> Handle:
+        """Another layout over the handle's storage: strides, and offset from its start, in bytes."""
+        if handle.flags.c_contiguous and _inside(handle, shape, strides, offset):
+            return self.xp.ndarray(shape, handle.dtype, handle, offset, strides)
+        owner = self.owner(handle)
+        if owner is not handle:
+            offset += self.address(handle) - self.address(owner)
+        return self.xp.ndarray(shape, handle.dtype, owner, offset, strides)
 
     def view_dtype(self, handle: Handle, dtype: DType) -> Handle:
         """The same memory as another type; the last dimension scales with the sizes."""
@@ -187,9 +206,27 @@ class StridedBackend(StridedIndexing, Backend):
 _DTYPES = {dtype.numpy: dtype for dtype in dtypes.ALL}
 
 
-def _bytes_of(owner: Any) -> Any:
-    """The owner as a buffer for ``ndarray(buffer=...)``, whose base then is the owner."""
-    return owner
+def _visible(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...]:
+    """NumPy gives a new dimension of size 1 the stride 0; torch, what fits the next dimension."""
+    found = list(strides)
+    for dim in range(len(shape) - 1, -1, -1):
+        if shape[dim] == 1 and not strides[dim]:
+            found[dim] = shape[dim + 1] * found[dim + 1] if dim + 1 < len(shape) else 1
+    return tuple(found)
+
+
+def _inside(
+    handle: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
+) -> bool:
+    """Whether a layout stays within the memory of a contiguous handle itself."""
+    if offset < 0:
+        return False
+    last = offset + handle.itemsize
+    for size, stride in zip(shape, strides, strict=True):
+        if stride < 0:
+            return False
+        last += (size - 1) * stride
+    return last <= handle.nbytes
 
 
 def elementwise(function: Callable[..., Any]) -> Kernel:

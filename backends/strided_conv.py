@@ -222,9 +222,7 @@ class _Convolution:
             return padded
         return self.xp.ascontiguousarray(padded[(slice(None), slice(None), *where.inner)])
 
-    def unfold(
-        self, x: Any, kernel: Sizes, dilation: Sizes, padding: Sizes, stride: Sizes
-    ) -> Any:
+    def unfold(self, x: Any, kernel: Sizes, dilation: Sizes, padding: Sizes, stride: Sizes) -> Any:
         """Columns of every image: (N, C, *size) to (N, C * kernel, windows)."""
         where = _geometry(x.shape[2:], kernel, stride, padding, dilation, 1)
         images, channels = x.shape[:2]

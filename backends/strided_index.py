@@ -22,25 +22,25 @@ class StridedIndexing:
 
     def gather(self, x: Any, dim: int, index: Any) -> Any:
         """``out[i][j] = x[index[i][j]][j]`` for ``dim`` 0; ``index`` may be the smaller one."""
-        return self.xp.asarray(x[along(self.xp, x, dim, index)])
+        places = flat_places(self.xp, x, dim, index)
+        return self.xp.asarray(x.reshape(-1)[places])
 
     def scatter(self, x: Any, source: Any, dim: int, index: Any) -> Any:
         """A copy of ``x`` with ``out[index[i][j]][j] = source[i][j]`` for ``dim`` 0."""
         out = x.copy()
-        out[along(self.xp, x, dim, index)] = source
+        out.reshape(-1)[flat_places(self.xp, x, dim, index)] = source
         return out
 
     def scatter_add(self, x: Any, source: Any, dim: int, index: Any) -> Any:
         """As :meth:`scatter`, summing up what lands on the same place."""
-        where = along(self.xp, x, dim, index)
-        return self._accumulated(x, where, source)
+        places = flat_places(self.xp, x, dim, index).reshape(-1)
+        return self._accumulated(x.reshape(-1), places, source.reshape(-1)).reshape(x.shape)
 
     def scatter_reduce(
         self, x: Any, source: Any, dim: int, index: Any, reduce: str, include_self: bool
     ) -> Any:
         """As :meth:`scatter_add` with ``sum``, ``prod``, ``mean``, ``amax`` or ``amin``."""
-        where = along(self.xp, x, dim, index)
-        return _scatter_reduce(self.xp, x, source, where, reduce, include_self)
+        return _scatter_reduce(self.xp, x, source, dim, index, reduce, include_self)
 
     def index_select(self, x: Any, dim: int, index: Any) -> Any:
         """The slices of ``x`` at the positions of a 1-d ``index``."""
@@ -86,14 +86,21 @@ class StridedIndexing:
         return out
 
 
-def along(xp: Any, x: Any, dim: int, index: Any) -> tuple[Any, ...]:
-    """The index of ``x`` that puts ``index`` at ``dim`` and each position itself elsewhere."""
+def flat_places(xp: Any, x: Any, dim: int, index: Any) -> Any:
+    """Where in the flattened ``x`` the elements lie that ``index`` picks along ``dim``."""
     checked(index, dim, x.shape[dim] if x.ndim else 1)
-    if not index.ndim:
-        return (index,) if x.ndim else (Ellipsis,)
-    where = list(xp.ogrid[tuple(slice(size) for size in index.shape)])
-    where[dim] = index
-    return tuple(where)
+    if x.ndim < 2:
+        return index
+    step = 1
+    places = 0
+    for d in range(x.ndim - 1, -1, -1):
+        if d == dim:
+            places = places + (index if step == 1 else index * step)
+        elif index.shape[d] > 1:
+            line = xp.arange(0, index.shape[d] * step, step)
+            places = places + line.reshape((-1,) + (1,) * (x.ndim - 1 - d))
+        step *= x.shape[d]
+    return places
 
 
 def checked(index: Any, dim: int, size: int) -> None:
@@ -102,7 +109,8 @@ def checked(index: Any, dim: int, size: int) -> None:
     Raises:
         IndexError: naming the first bad index and the size.
     """
-    if not index.size or (index.min() >= 0 and index.max() < size):
+    # As unsigned numbers, negative ones are the largest: one pass finds both.
+    if not index.size or index.view("uint64").max() < size:
         return
     flat = index.reshape(-1)
     first = int(flat[(flat < 0) | (flat >= size)][0])
@@ -113,8 +121,10 @@ def checked(index: Any, dim: int, size: int) -> None:
 
 
 def _scatter_reduce(
-    xp: Any, x: Any, source: Any, where: Any, reduce: str, include_self: bool
+    xp: Any, x: Any, source: Any, dim: int, index: Any, reduce: str, include_self: bool
 ) -> Any:
+    where = flat_places(xp, x, dim, index).reshape(-1)
+    shape, x, source = x.shape, x.reshape(-1), source.reshape(-1)
     half = x.dtype.itemsize == 2 and x.dtype.kind in "fV"
     out = x.astype(xp.float32) if half else x.copy()
     source = source.astype(out.dtype)
@@ -133,7 +143,7 @@ def _scatter_reduce(
         count = xp.maximum(count, 1)
         whole = out.dtype.kind in "iu"
         out = out // count if whole else out / count.astype(out.real.dtype)
-    return out.astype(x.dtype)
+    return out.astype(x.dtype).reshape(shape)
 
 
 def _worst(dtype: Any, reduce: str) -> Any:
@@ -150,8 +160,7 @@ def host_scatter_reduce(
     x: np.ndarray, source: np.ndarray, dim: int, index: np.ndarray, reduce: str, include_self: bool
 ) -> np.ndarray:
     """``scatter_reduce`` over NumPy arrays, for backends that have nothing of the kind."""
-    where = along(np, x, dim, index)
-    return _scatter_reduce(np, x, source, where, reduce, include_self)
+    return _scatter_reduce(np, x, source, dim, index, reduce, include_self)
 
 
 def _slices(indices: tuple[Any, ...]) -> tuple[Any, ...]:

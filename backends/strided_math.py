@@ -14,6 +14,11 @@ _MANY = 4096
 """From so many elements on, choosing by bit masks beats branching on every element."""
 
 
+def _kind(x: Any, y: Any) -> str:
+    """The kind of two operands, of which one may be a Python number."""
+    return (x if hasattr(x, "dtype") else y).dtype.kind  # type: ignore[no-any-return]
+
+
 class Choosing:
     """``where`` and the kernels made from it, for an array module."""
 
@@ -91,23 +96,25 @@ class Powers:
 
     def __init__(self, xp: Any) -> None:
         self.xp = xp
-        self.shortcuts: dict[float, Callable[..., Any]] = {
+        self.shortcuts: dict[complex, Callable[..., Any]] = {
             1: xp.positive, 2: xp.square, 0.5: xp.sqrt, -1: xp.reciprocal,
         }  # fmt: skip
 
     def power(self, x: Any, y: Any, out: Any = ...) -> Any:
-        """``x ** y``; whole numbers to a negative power are 0, or 1 and -1 to any."""
-        xp = self.xp
-        if getattr(y, "shape", None) == ():
-            value = y.item() if hasattr(y, "item") else y
-            if x.dtype.kind in "fV" or (x.dtype.kind == "c" and value == 2):
-                shortcut = self.shortcuts.get(value)
-                if shortcut is not None:
-                    return shortcut(x, out=out)
-        if x.dtype.kind == "i" and (y < 0).any():
-            odd = xp.where(y % 2 == 0, 1, x)
-            found = xp.where(y < 0, xp.where(abs(x) == 1, odd, 0), xp.power(x, abs(y)))
-            return self._into(found.astype(x.dtype), out)
+        """``x ** y``; whole numbers to a negative power are 0, or 1 and -1 to any.
+
+        Raises:
+            ValueError: a whole number to a negative Python number.
+        """
+        xp, kind = self.xp, _kind(x, y)
+        if not hasattr(y, "dtype") or not y.ndim:
+            shortcut = self.shortcuts.get(complex(y))
+            if shortcut is not None and (kind in "fV" or (kind == "c" and y == 2)):
+                return shortcut(x, out=out)
+        if kind == "i" and hasattr(y, "dtype") and (y < 0).any():
+            unit = xp.where(y % 2 == 0, 1, x)
+            found = xp.where(y < 0, xp.where(abs(x) == 1, unit, 0), xp.power(x, abs(y)))
+            return self._into(found.astype(y.dtype), out)
         return xp.power(x, y, out=out)
 
     def _into(self, found: Any, out: Any) -> Any:
@@ -140,8 +147,9 @@ class Powers:
     def logaddexp(self, x: Any, y: Any, out: Any = ...) -> Any:
         """``log(exp(x) + exp(y))``, complex too."""
         xp = self.xp
-        if x.dtype.kind != "c":
+        if _kind(x, y) != "c":
             return xp.logaddexp(x, y, out=out)
+        x, y = xp.broadcast_arrays(x, y)
         larger = xp.where(x.real >= y.real, x, y)
         smaller = xp.where(x.real >= y.real, y, x)
         found = xp.where(
@@ -158,7 +166,7 @@ class Powers:
         """An integer division, which refuses a divisor of 0 where NumPy gives 0."""
 
         def kernel(x: Any, y: Any, out: Any = ...) -> Any:
-            if x.dtype.kind in "iu" and not self.xp.all(y):
+            if _kind(x, y) in "iu" and not self.xp.all(y):
                 raise ZeroDivisionError("expected a divisor other than 0, got 0; ZeroDivisionError")
             return function(x, y, out=out)
 
@@ -167,7 +175,7 @@ class Powers:
     def floordiv(self, x: Any, y: Any, out: Any = ...) -> Any:
         """The quotient rounded down; an infinite one stays infinite, as the array API says."""
         xp = self.xp
-        if x.dtype.kind in "iu":
+        if _kind(x, y) in "iu":
             return xp.floor_divide(x, y, out=out)
         endless = xp.isinf(x) & xp.isfinite(y)
         exact = xp.true_divide(x, y) if endless.any() else None
@@ -179,7 +187,7 @@ class Powers:
     def div_trunc(self, x: Any, y: Any, out: Any = ...) -> Any:
         """The quotient rounded towards 0."""
         xp = self.xp
-        if x.dtype.kind in "fV":
+        if _kind(x, y) in "fV":
             found = xp.true_divide(x, y, out=out)
             return xp.trunc(found, out=found)
         rest = xp.fmod(x, y)

@@ -135,9 +135,7 @@ class _Norm:
 def _spread_over(shape: Dims, small: Dims) -> Dims:
     """The dimensions of ``shape`` along which an array of shape ``small`` is repeated."""
     extra = len(shape) - len(small)
-    return tuple(
-        d for d, n in enumerate(shape) if d < extra or (small[d - extra] == 1 and n != 1)
-    )
+    return tuple(d for d, n in enumerate(shape) if d < extra or (small[d - extra] == 1 and n != 1))
 
 
 def _wide(xp: Any, x: Any) -> Any:

@@ -7,8 +7,9 @@ from typing import Any
 from ..autograd import slow
 from ..autograd.errors import OpTypeError
 from ..autograd.tensor import Tensor
+from ..backends.dtypes import DType
 
-__all__ = ["settle", "tensor"]
+__all__ = ["in_type", "settle", "tensor"]
 
 
 def tensor(name: str, value: Any, argument: str = "input") -> Tensor:
@@ -36,3 +37,8 @@ def settle(name: str, result: Any, out: Any) -> Any:
         return slow.write_out(name, out, result)
     written = [slow.write_out(name, o, r) for o, r in zip(out, result, strict=True)]
     return type(result)(*written)
+
+
+def in_type(result: Tensor, dtype: DType | None) -> Tensor:
+    """The result in the type asked for by ``dtype=``, if any: a sum of int32 is int64 otherwise."""
+    return result if dtype is None else slow.cast(result, dtype)

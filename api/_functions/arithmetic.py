@@ -8,8 +8,8 @@ from ..autograd import slow
 from ..autograd.errors import OpError, OpValueError
 from ..autograd.registry import ROWS, function
 from ..autograd.tensor import Tensor
-from ..backends.dtypes import complex128, float64
-from ._arguments import settle, tensor
+from ..backends.dtypes import DType, bfloat16, complex128, float16, float32, float64
+from ._arguments import in_type, settle, tensor
 
 __all__ = [
     "add", "addcdiv", "addcmul", "clamp", "div", "float_power", "ldexp", "lerp", "pow", "rsub",
@@ -199,10 +199,19 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1,
         >>> tp.addcmul(tp.tensor([1.0]), tp.tensor([2.0]), tp.tensor([3.0]), value=2)
         tensor([13.])
     """
+    dtype, (input, tensor1, tensor2) = _wide(input, tensor1, tensor2)
     product = _mul(tensor1, tensor2)
     if value != 1:
         product = _scaled("addcmul", input, product, value)
-    return settle("addcmul", _add(input, product), out)
+    return settle("addcmul", in_type(_add(input, product), dtype), out)
+
+
+def _wide(*values: Any) -> tuple[DType | None, tuple[Any, ...]]:
+    """Half precision operands as float32, with the type to go back to: rounded only once."""
+    dtype = slow.result_type(*values)
+    if dtype not in (float16, bfloat16):
+        return None, values
+    return dtype, tuple(slow.cast(x, float32) for x in values)
 
 
 @function(inplace=True, samples=_triple, domain=(0.5, 4))
@@ -224,10 +233,9 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1,
             "supported: convert one of them",
             op="addcdiv",
         )
-    quotient = _div(tensor1, tensor2)
-    if value != 1:
-        quotient = _mul(quotient, value)
-    return settle("addcdiv", _add(input, quotient), out)
+    dtype, (input, tensor1, tensor2) = _wide(input, tensor1, tensor2)
+    scaled = tensor1 if value == 1 else _mul(tensor1, value)
+    return settle("addcdiv", in_type(_add(input, _div(scaled, tensor2)), dtype), out)
 
 
 @function(row="lerp", inplace=True, samples=lambda t: [(t(2, 3), t(2, 3), 0.3), (t(3), t(2, 3),

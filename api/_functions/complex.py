@@ -45,6 +45,12 @@ def complex(real: Tensor, imag: Tensor, *, out: Any = None) -> Tensor:
     """
     real, imag = tensor("complex", real, "real"), tensor("complex", imag, "imag")
     _check("complex", real, imag)
+    if type(out) is Tensor and out._dtype is not real._dtype.to_complex():
+        raise OpError(
+            f"complex: expected out of type {real._dtype.to_complex()}, got {out._dtype}; Expected "
+            "object of another scalar type for argument 'out'",
+            op="complex",
+        )
     return settle("complex", ROWS["complex"].call(real, imag), out)
 
 

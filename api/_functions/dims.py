@@ -44,6 +44,8 @@ def permute(input: Tensor, *dims_: Any, dims: Any = None) -> Tensor:
         RuntimeError: not every dimension is named once.
     """
     rank = len(input._h.shape)
+    if len(dims_) == rank > 1 and sorted(dims_) == list(range(rank)):
+        return _permute(input, dims_)  # type: ignore[no-any-return]
     found = wrap_dims("permute", integers("permute", dims_ if dims is None else (dims,)), rank)
     if len(found) != rank:
         raise OpError(

@@ -36,6 +36,20 @@ def _promoted(name: str, values: Any) -> list[Tensor]:
     return [slow.cast(x, dtype) for x in found]
 
 
+def _uniform(tensors: Sequence[Any]) -> bool:
+    """Whether all are tensors of one type, device and number of dimensions, of one at least."""
+    first = tensors[0]
+    if type(first) is not Tensor or not first._h.shape:
+        return False
+    dtype, device, rank = first._dtype, first._device, len(first._h.shape)
+    for x in tensors:
+        if type(x) is not Tensor or x._dtype is not dtype or x._device is not device:
+            return False
+        if len(x._h.shape) != rank:
+            return False
+    return True
+
+
 def _finish(name: str, result: Tensor, out: Any) -> Tensor:
     return result if out is None else write_out(name, out, result)
 
@@ -55,6 +69,11 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
         >>> tp.cat([tp.tensor([1, 2]), tp.tensor([3.0])])
         tensor([1., 2., 3.])
     """
+    if type(tensors) in (list, tuple) and tensors and out is None and _uniform(tensors):
+        try:
+            return _concat(tensors, dim if dim >= 0 else dim + len(tensors[0]._h.shape))  # type: ignore[no-any-return]
+        except (OpError, IndexError):
+            pass  # explained below, unless there are empty 1-d tensors
     found = _promoted("cat", tensors)
     legacy = [x for x in found if x._h.shape != (0,)]
     kept = legacy or found[:1]
@@ -84,6 +103,11 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
     Raises:
         RuntimeError: the shapes differ, or there is no tensor.
     """
+    if type(tensors) in (list, tuple) and tensors and out is None and _uniform(tensors):
+        try:
+            return _stack(tensors, dim if dim >= 0 else dim + len(tensors[0]._h.shape) + 1)  # type: ignore[no-any-return]
+        except (OpError, IndexError):
+            pass  # explained below
     found = _promoted("stack", tensors)
     shape = tuple(found[0]._h.shape)
     at = wrap_dim("stack", dim, len(shape) + 1)

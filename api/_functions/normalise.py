@@ -9,7 +9,7 @@ from .._arguments import wrap_dim, wrap_dims
 from ..autograd import slow
 from ..autograd.errors import OpError, OpIndexError
 from ..autograd.families import dims_of
-from ..autograd.registry import ROWS, function
+from ..autograd.registry import FUNCTIONS, ROWS, function
 from ..autograd.tensor import Tensor
 from ..backends.dtypes import DType
 from ._arguments import settle, tensor
@@ -118,7 +118,7 @@ def _nuclear(input: Tensor, dim: Any, keepdim: bool) -> Tensor:
     first, second = wrap_dims("norm", (0, 1) if dim is None else dim, ndim)
     rest = [d for d in range(ndim) if d not in (first, second)]
     matrices = _call["permute"](input, (*rest, first, second))
-    values = _call["sum"](matrices.svd(compute_uv=False)[1], (ndim - 2,), False)
+    values = _call["sum"](FUNCTIONS["linalg.svdvals"].call(matrices), (ndim - 2,), False)
     if keepdim:
         shape = tuple(1 if d in (first, second) else n for d, n in enumerate(input._h.shape))
         values = values.reshape(shape)

@@ -11,7 +11,7 @@ from ..autograd.families import dims_of
 from ..autograd.registry import ROWS, function
 from ..autograd.tensor import Tensor
 from ..backends.dtypes import DType, bool_, uint8
-from ._arguments import settle, tensor
+from ._arguments import in_type, settle, tensor
 
 __all__ = [
     "all", "any", "count_nonzero", "nanmean", "nansum", "prod", "std", "std_mean", "var",
@@ -92,7 +92,7 @@ def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DType 
     if dtype is not None:
         input = slow.cast(input, dtype)
     dims = _dims("prod", input, None if dim is None else wrap_dim("prod", dim, len(input._h.shape)))
-    return settle("prod", _call["prod"](input, dims, keepdim), out)
+    return settle("prod", in_type(_call["prod"](input, dims, keepdim), dtype), out)
 
 
 @function(samples=_many, ref="nansum")
@@ -115,7 +115,7 @@ def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DTyp
         input = slow.cast(input, dtype)
     if input._dtype.is_inexact:
         input = _call["where"](_call["isnan"](input), 0, input)
-    return settle("nansum", _call["sum"](input, _dims("nansum", input, dim), keepdim), out)
+    return settle("nansum", in_type(_call["sum"](input, _dims("nansum", input, dim), keepdim), dtype), out)
 
 
 @function(samples=_many, ref="nanmean")

@@ -108,6 +108,8 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
     """
     shape = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
     own = tuple(self._h.shape)
+    if not shape:
+        return self.sum()  # type: ignore[attr-defined,no-any-return]
     lead = len(own) - len(shape)
     pairs = zip(shape, own[max(lead, 0) :], strict=False)
     if lead < 0 or any(wanted not in (1, have) for wanted, have in pairs):

@@ -10,7 +10,7 @@ from ..autograd.errors import OpError
 from ..autograd.registry import ROWS, function
 from ..autograd.tensor import Tensor
 from ..backends.dtypes import DType
-from ._arguments import settle, tensor
+from ._arguments import in_type, settle, tensor
 
 __all__ = [
     "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "diff", "logcumsumexp",
@@ -30,7 +30,7 @@ def _running(name: str, what: str) -> Any:
         dim = wrap_dim(name, dim, len(input._h.shape))
         if dtype is not None:
             input = slow.cast(input, dtype)
-        return settle(name, _call[name](input, dim), out)
+        return settle(name, in_type(_call[name](input, dim), dtype), out)
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = f"""The running {what} along ``dim``; integers give int64.

@@ -72,8 +72,10 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
             op="masked_fill",
         )
     _check_fits("masked_fill", input, value)
-    if type(value) is Tensor and value._dtype is not input._dtype:
+    if type(value) is Tensor:
         value = slow.cast(value, input._dtype)
+    elif not input._dtype.is_inexact:
+        value = bool(value) if input._dtype is bool_ else int(value)
     return _where(mask, value, input)  # type: ignore[no-any-return]
 
 

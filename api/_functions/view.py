@@ -141,7 +141,20 @@ def expand(self: Tensor, *sizes: Any, size: Any = None, implicit: bool = False) 
         tensor([[1, 2],
                 [1, 2]])
     """
-    old, new = self._h.shape, integers("expand", sizes if size is None else (size,))
+    new = sizes if size is None else (size,)
+    if len(new) == 1 and type(new[0]) is not int:
+        new = integers("expand", new)
+    old = self._h.shape
+    if len(new) >= len(old) and min(new, default=0) >= 0:
+        try:
+            return _expand(self, new)  # type: ignore[no-any-return]
+        except OpError:
+            pass  # explained below
+    return _expand(self, _expanded(old, integers("expand", (new,))))  # type: ignore[no-any-return]
+
+
+def _expanded(old: tuple[int, ...], new: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that ``expand`` gives, with each ``-1`` filled in."""
     lead = len(new) - len(old)
     if lead < 0:
         raise OpError(
@@ -161,7 +174,7 @@ def expand(self: Tensor, *sizes: Any, size: Any = None, implicit: bool = False) 
                 f"non-singleton dimension {dim}",
                 op="expand",
             )
-    return _expand(self, tuple(shape))  # type: ignore[no-any-return]
+    return tuple(shape)
 
 
 @function(namespace="Tensor", samples=lambda t: [(t(3, 1), t(3, 4))])

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         names = [str(tp.device(args.device))]
     console.print(
-        f"{args.model} on {len(data[0])} handwritten digits of 8x8 pixels, "  # type: ignore[arg-type]  # sized
+        f"{args.model} on {len(data[0])} handwritten digits of 8x8 pixels, "
         f"{args.epochs} epochs, seed {args.seed}",
         highlight=False,
     )
@@ -146,7 +146,7 @@ def _write(out: Path, model: str, runs: list[Run], test: Dataset[Any]) -> tuple[
     """Write weights and pictures; also load each file again and compare the predictions."""
     out.mkdir(parents=True, exist_ok=True)
     images, truth = next(iter(DataLoader(test, batch_size=len(test))))  # type: ignore[arg-type]  # sized
-    files, same, first = [], True, None
+    files, same, shown = [], True, []
     for run in runs:
         path = out / f"digits-{model}-{run.device.replace(':', '-')}.safetensors"
         tp.save(run.model.state_dict(), path)
@@ -154,9 +154,9 @@ def _write(out: Path, model: str, runs: list[Run], test: Dataset[Any]) -> tuple[
         fresh.load_state_dict(tp.load(path, map_location=run.device))
         expected = predict(run.model, images, run.device)
         same = same and bool((predict(fresh, images, run.device) == expected).all().item())
-        first = expected if first is None else first
+        shown.append(expected)
         files.append(path)
-    drawings = {"digits.svg": pictures.digits(images, truth, first)}
+    drawings = {"digits.svg": pictures.digits(images, truth, shown[0])}
     if any(run.epochs for run in runs):
         drawings["loss.svg"] = pictures.curves(runs, model)
     for name, drawing in drawings.items():

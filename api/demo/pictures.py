@@ -12,8 +12,8 @@ from .training import Run
 
 __all__ = ["curves", "digits"]
 
-_COLOURS = ("#1f6feb", "#d9480f", "#2b8a3e", "#862e9c", "#e67700", "#0b7285")
-_DASHES = ("", "7 5", "2 5", "10 4 2 4")
+_COLOURS = ("#1f6feb", "#f59f00", "#2b8a3e", "#c2255c", "#862e9c", "#0b7285")
+_DASHES = ("", "12 12", "5 9", "2 7")
 _RIGHT, _WRONG = "#2b8a3e", "#c92a2a"
 
 
@@ -43,9 +43,11 @@ def curves(runs: Sequence[Run], model: str) -> str:
         if number == 0:
             steps = [((at + 0.5) / run.steps, value) for at, value in enumerate(run.losses)]
             loss.plot(steps, "#c9dcfb", 1)
-        loss.plot([(at + 0.5, value) for at, value in enumerate(run.epochs)], colour, 2.2, dash)
-        accuracy.plot([(at + 1, v) for at, v in enumerate(run.accuracies)], colour, 2.2, dash)
-        _legend(svg, 500, 110 + 18 * number, run.device, colour, dash)
+        # Equal curves lie on each other: the first ones are broader, so that all are seen.
+        width = max(1.2, 2.2 + 1.4 * (min(len(runs), 4) - 1 - number))
+        loss.plot([(at + 0.5, v) for at, v in enumerate(run.epochs)], colour, width, dash)
+        accuracy.plot([(at + 1, v) for at, v in enumerate(run.accuracies)], colour, width, dash)
+        _legend(svg, 500, 110 + 18 * number, run.device, colour, width, dash)
     return svg.render()
 
 
@@ -54,9 +56,11 @@ def _subtitle(runs: Sequence[Run]) -> str:
     return f"thin: every step, thick: mean of an epoch{same}"
 
 
-def _legend(svg: Svg, right: float, y: float, name: str, colour: str, dash: str) -> None:
+def _legend(
+    svg: Svg, right: float, y: float, name: str, colour: str, width: float, dash: str
+) -> None:
     svg.text(right - 36, y + 4, name, 12, INK, "end")
-    svg.line([(right - 28, y), (right, y)], colour, 2.2, dash)
+    svg.line([(right - 28, y), (right, y)], colour, width, dash)
 
 
 def digits(images: Tensor, truth: Tensor, probabilities: Tensor, columns: int = 8) -> str:

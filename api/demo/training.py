@@ -62,9 +62,14 @@ def train(
         data: the training and the test part.
         on_epoch: called after every epoch.
     """
+    # Each device counts its own random numbers, from the same seed. So that the run is the same
+    # everywhere, what runs on the CPU in any case, the order of the images, has its own numbers.
     tp.manual_seed(seed)
-    loader = DataLoader(data[0], batch_size=64, shuffle=True)
-    run = Run(device, MODELS[name]().to(device), len(loader))
+    order = tp.Generator().manual_seed(seed)
+    loader = DataLoader(data[0], batch_size=64, shuffle=True, generator=order)
+    with tp.device(device):
+        model = MODELS[name]()
+    run = Run(device, model, len(loader))
     optimizer = optim.Adam(run.model.parameters(), lr=LEARNING_RATE)
     test = next(iter(DataLoader(data[1], batch_size=len(data[1]))))  # type: ignore[arg-type]  # sized
     try:

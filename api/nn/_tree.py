@@ -125,7 +125,7 @@ class ModuleTree:
                     f"got {target!r}; {type(module).__name__} has no {name!r} (it has: {have})"
                 )
             module = found
-        return module  # type: ignore[no-any-return]
+        return module
 
     def get_parameter(self, target: str) -> Parameter:
         """The parameter with a dotted name.

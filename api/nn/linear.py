@@ -85,7 +85,7 @@ class Linear(Module):
         try:
             return F.linear(input, self.weight, self.bias)
         except Exception as error:
-            shape = getattr(input, "shape", ())
+            shape: Any = getattr(input, "shape", ())
             if len(shape) > 0 and shape[-1] == self.in_features:
                 raise  # the shape is right: the operation's own message says what is wrong
             layer = f"Linear({self.in_features}, {self.out_features})"

@@ -14,10 +14,9 @@ __all__: list[str] = []
 
 # --- pieces of straight lines ------------------------------
 
-op("relu_back", BINARY, inputs=("g", "out"), xp=None, dtype=FLOATING, public=False,
-   generic=lambda F, g, out: F.where(out <= 0, 0.0, g),
-   node="ReluBackward",
-   grad={("g", "out"): lambda F, g, out: (F.relu_back(g, out), None)})  # fmt: skip
+op("relu_back", BINARY, inputs=("g", "y"), xp=None, dtype=FLOATING, public=False,
+   generic=lambda F, g, y: F.where(y <= 0, 0.0, g), node="ReluBackward",
+   grad={("g", "y"): lambda F, g, y: (F.relu_back(g, y), None)})  # fmt: skip
 
 
 def _between(F: Any, g: Any, x: Any, low: float, high: float) -> Any:

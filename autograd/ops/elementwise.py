@@ -6,9 +6,10 @@ import cmath
 import math
 from typing import Any
 
+from ...backends.dtypes import float32
 from ..families import BINARY, TERNARY, UNARY
 from ..kinds import (
-    DEFAULT,
+    BOOL_TO_LONG,
     FLOATING,
     INEXACT,
     INT_TO_FLOAT,
@@ -51,7 +52,7 @@ op("neg", UNARY, xp="negative", dtype=NO_BOOL, aliases=("negative",), grad=lambd
    ref="negative")  # fmt: skip
 op("reciprocal", UNARY, dtype=INT_TO_FLOAT, generic=lambda F, x: 1 / x, domain=(0.5, 4),
    grad=lambda F, g, out: -g * conj(F, out * out))  # fmt: skip
-op("square", UNARY, dtype=DEFAULT, grad=lambda F, g, x: g * (2 * conj(F, x)))
+op("square", UNARY, dtype=BOOL_TO_LONG, grad=lambda F, g, x: g * (2 * conj(F, x)))
 
 # --- powers and roots ------------------------------
 
@@ -168,6 +169,8 @@ def _lerp_weight(F: Any, g: Any, x: Any, y: Any) -> Any:
 
 
 def _lerp(F: Any, x: Any, y: Any, z: Any) -> Any:
+    if F.dtype_of(x).itemsize == 2:  # rounded once, at the end
+        x, y, z = (F.cast(value, float32) for value in (x, y, z))
     weight = F.abs(z) if F.dtype_of(z).is_complex else z
     return F.where(weight < 0.5, x + z * (y - x), y - (y - x) * (1 - z))
 

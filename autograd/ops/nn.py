@@ -124,7 +124,7 @@ op("nll_loss_back", GENERIC, inputs=("g", "target", "weight", "total"),
        F.nll_loss(g, target, weight, reduction, ignore)[0], None)})  # fmt: skip
 
 
-# --- binary cross-entropy --------------------------------------------------------------------------
+# --- binary cross-entropy -----------------------------------------------------------------------
 
 
 def _bce(F: Any, x: Any, target: Any) -> Any:

@@ -116,9 +116,7 @@ def _max_back(
     out_size: Sizes,
 ) -> Any:  # fmt: skip
     indices = F.max_pool_indices(x, kernel, stride, padding, dilation, out_size)
-    distinct = all(
-        s > d * (k - 1) for k, s, d in zip(kernel, stride, dilation, strict=True)
-    )
+    distinct = all(s > d * (k - 1) for k, s, d in zip(kernel, stride, dilation, strict=True))
     return F.max_pool_back(g, indices, tuple(x.shape[-len(kernel) :]), distinct)
 
 

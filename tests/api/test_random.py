@@ -240,6 +240,7 @@ def test_like_functions_take_shape_type_and_device() -> None:
         (lambda: tp.multinomial(tp.ones(3), 4), "cannot sample n_sample"),
         (lambda: tp.multinomial(tp.ones(3), 0), "num_samples > 0, got 0"),
         (lambda: tp.multinomial(tp.ones(2, 2, 2), 1), "1 or 2 dimensions"),
+        (lambda: tp.multinomial(tp.ones(2), 1, out=tp.zeros(1)), "an int64 out, got tensorplug.f"),
         (lambda: tp.zeros(2).uniform_(2, 1), "from <= to, got from=2 and to=1"),
         (lambda: tp.zeros(2).uniform_(-1e308, 1e308), "finite range"),
         (lambda: tp.zeros(2, dtype=tp.int64).uniform_(), "uniform_: expected a floating"),

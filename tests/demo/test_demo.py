@@ -87,6 +87,16 @@ def test_available_devices() -> None:
     assert all(reason for _, reason in skipped)
 
 
+def test_every_device_has_the_same_curve() -> None:
+    data = split(load_digits())
+    names, _ = cli._devices()
+    runs = [training.train("mlp", name, 1, 0, data, lambda run: None) for name in names]
+    assert runs[0].device == "cpu"
+    for run in runs:
+        assert run.losses == pytest.approx(runs[0].losses, rel=1e-4)
+        assert run.accuracy == pytest.approx(runs[0].accuracy, abs=0.01)
+
+
 @pytest.mark.parametrize(("steps", "files"), [(0, 0), (3, 2), (30, 3)])
 def test_interrupt_saves_what_there_is(
     steps: int,

@@ -43,7 +43,9 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     return in_place("relu", _relu, input) if inplace else _relu(input)
 
 
-@function(namespace="nn.functional", row="hardtanh", samples=lambda t: [*_shapes(t), (t(3), -0.5, 0.2)])
+@function(
+    namespace="nn.functional", row="hardtanh", samples=lambda t: [*_shapes(t), (t(3), -0.5, 0.2)]
+)
 def hardtanh(
     input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> Tensor:
@@ -80,9 +82,7 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 @function(namespace="nn.functional", row="threshold", samples=lambda t: [(t(2, 3), 0.1, 20.0)])
-def threshold(
-    input: Tensor, threshold: float, value: float, inplace: bool = False
-) -> Tensor:
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """``x`` where it is above ``threshold``, ``value`` elsewhere.
 
     Example:
@@ -252,7 +252,9 @@ def gelu(input: Tensor, *, approximate: str = "none") -> Tensor:
     return _run("gelu", ROWS["gelu"].call, input, False, approximate)
 
 
-@function(namespace="nn.functional", row="softplus", samples=lambda t: [*_shapes(t), (t(3), 2.0, 1.0)])
+@function(
+    namespace="nn.functional", row="softplus", samples=lambda t: [*_shapes(t), (t(3), 2.0, 1.0)]
+)
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """``log(1 + exp(beta * x)) / beta``, and ``x`` where ``beta * x > threshold``.
 

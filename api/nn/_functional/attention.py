@@ -10,7 +10,7 @@ import tensorplug as tp
 from tensorplug.autograd.registry import ROWS, function
 from tensorplug.autograd.tensor import Tensor
 
-from ._arguments import in_place, is_tensor, require
+from ._arguments import is_tensor, require
 from .dropout import dropout
 
 __all__ = [
@@ -21,14 +21,14 @@ __all__ = [
 def _dim(name: str, input: Tensor, dim: int | None) -> int:
     if dim is not None:
         return dim
-    warnings.warn(
-        f"{name}: a call without dim is deprecated; pass dim", UserWarning, stacklevel=4
-    )
+    warnings.warn(f"{name}: a call without dim is deprecated; pass dim", UserWarning, stacklevel=4)
     return 0 if len(input._h.shape) in (0, 1, 3) else 1
 
 
 @function(namespace="nn.functional", row="softmax", samples=lambda t: [(t(2, 3), 1), (t(3), 0)])
-def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+def softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Tensor:
     """``exp(input)``, divided by its sum along ``dim``.
 
     Example:

@@ -286,7 +286,9 @@ def conv_transpose2d(
     )  # fmt: skip
 
 
-@function(namespace="nn.functional", row="convolution_input", samples=_transposed_samples((2, 3, 2)))
+@function(
+    namespace="nn.functional", row="convolution_input", samples=_transposed_samples((2, 3, 2))
+)
 def conv_transpose3d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1,
     padding: Any = 0, output_padding: Any = 0, groups: int = 1, dilation: Any = 1,

@@ -54,9 +54,7 @@ def _run(name: str, input: Tensor, p: float, training: bool, inplace: bool, dims
     namespace="nn.functional", random=True,
     samples=lambda t: [(t(4, 5),), (t(4, 5), 0.3, False), (t(3), 1.0), (t(0),)],
 )  # fmt: skip
-def dropout(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
-) -> Tensor:
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero each element with probability ``p``, and scale the others up by ``1 / (1 - p)``.
 
     Args:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorplug as tp
 from tensorplug.autograd.errors import OpError
 from tensorplug.autograd.registry import ROWS, function
@@ -65,9 +63,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     namespace="nn.functional",
     samples=lambda t: [(t(4, 3), t(4, 2), t(5, 3, 2), t(5)), (t(3), t(2), t(1, 3, 2))],
 )  # fmt: skip
-def bilinear(
-    input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None
-) -> Tensor:
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``input1 @ weight[k] @ input2 + bias[k]`` for every ``k``.
 
     Args:

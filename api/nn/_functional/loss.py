@@ -318,8 +318,10 @@ def kl_div(
     is_tensor("kl_div", "target", target)
     batch = reduction == "batchmean"
     reduction = reduction_of("kl_div", "sum" if batch else reduction, size_average, reduce)
-    losses = target.exp() * (target - input) if log_target else (
-        tp.special.xlogy(target, target) - target * input
+    losses = (
+        target.exp() * (target - input)
+        if log_target
+        else (tp.special.xlogy(target, target) - target * input)
     )
     loss = reduced(losses, reduction)
     return loss / input.size(0) if batch and len(input._h.shape) else loss

@@ -11,7 +11,6 @@ import tensorplug as tp
 from tensorplug.autograd.errors import OpValueError
 from tensorplug.autograd.registry import ROWS, function
 from tensorplug.autograd.tensor import Tensor
-from tensorplug.backends.layout import broadcast_shapes
 
 from ._arguments import is_tensor, reduced, reduction_of, require
 
@@ -35,7 +34,6 @@ def _pair(name: str, input: Any, target: Any) -> None:
             UserWarning,
             stacklevel=3,
         )
-        broadcast_shapes(tuple(input._h.shape), tuple(target._h.shape))
 
 
 def _samples(t: Any) -> list[Any]:

@@ -101,16 +101,16 @@ def _constant(input: Tensor, pairs: Sequence[tuple[int, int]], value: float) -> 
     return out  # type: ignore[no-any-return]
 
 
-def _reflected(n: int, before: int, after: int) -> tuple[list[int], list[int]]:
-    return list(range(before, 0, -1)), list(range(n - 2, n - 2 - after, -1))
+def _reflected(kept: list[int], before: int, after: int) -> tuple[list[int], list[int]]:
+    return kept[before:0:-1], kept[-2 : -2 - after : -1]
 
 
-def _replicated(n: int, before: int, after: int) -> tuple[list[int], list[int]]:
-    return [0] * before, [n - 1] * after
+def _replicated(kept: list[int], before: int, after: int) -> tuple[list[int], list[int]]:
+    return kept[:1] * before, kept[-1:] * after
 
 
-def _wrapped(n: int, before: int, after: int) -> tuple[list[int], list[int]]:
-    return list(range(n - before, n)), list(range(after))
+def _wrapped(kept: list[int], before: int, after: int) -> tuple[list[int], list[int]]:
+    return kept[len(kept) - before :], kept[:after]
 
 
 _MODES = {"reflect": _reflected, "replicate": _replicated, "circular": _wrapped}
@@ -128,8 +128,8 @@ def _extended(x: Tensor, dim: int, before: int, after: int, mode: str) -> Tensor
         )  # fmt: skip
     require(n + before + after > 0 and n > 0, "pad", f"amounts that leave something of {n}",
             (before, after))  # fmt: skip
-    first, last = _MODES[mode](n, max(before, 0), max(after, 0))
     kept = list(range(max(-before, 0), n - max(-after, 0)))
+    first, last = _MODES[mode](kept, max(before, 0), max(after, 0))
     if not first and not last and len(kept) == n:
         return x
     index = tp.tensor([*first, *kept, *last], device=x._device)

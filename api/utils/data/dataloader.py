@@ -137,7 +137,7 @@ class DataLoader:
                 return count
             rest = 0 if self.drop_last else self.batch_size - 1
             return (count + rest) // self.batch_size
-        return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]  # asked only of sized samplers
+        return len(self.sampler if self.batch_sampler is None else self.batch_sampler)
 
 
 def _refuse_with_batch_sampler(*others: Any) -> None:

@@ -158,7 +158,7 @@ class ConcatDataset(Dataset[T_co]):
         index %= size
         which = bisect.bisect_right(self.cumulative_sizes, index)
         start = self.cumulative_sizes[which - 1] if which else 0
-        return self.datasets[which][index - start]  # type: ignore[no-any-return]
+        return self.datasets[which][index - start]
 
 
 class Subset(Dataset[T_co]):

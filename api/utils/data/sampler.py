@@ -22,7 +22,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 def _permutation(count: int, generator: Any) -> list[int]:
     # Always on the host: the numbers are needed there, whatever the default device is.
-    return tp.randperm(count, generator=generator, device="cpu").tolist()  # type: ignore[no-any-return]
+    return tp.randperm(count, generator=generator, device="cpu").tolist()
 
 
 class Sampler(Generic[T_co]):
