@@ -14,10 +14,12 @@ from . import _draws, _functions, _sampling  # register the functions
 from . import _methods, _storage
 from ._attach import attach as _attach
 from ._torch_face import build as _build
+from .backends.registry import subscribe as _subscribe
 
 _attach()
 _face = _build()
 globals().update(_face[""])
+_subscribe(lambda: globals().update(_build()[""]))  # ops that a plugin declares later
 _storage.attach()
 
 from . import fft as fft, linalg as linalg, special as special

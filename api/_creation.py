@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,9 @@ def device_of(device: Any) -> Device:
     return device if type(device) is Device else Device(device)
 
 
+_ONLY_INTS = frozenset((int,))
+
+
 def shape_of(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
     """``(2, 3)`` from ``f(2, 3)``, ``f((2, 3))`` or ``f([2, 3])``.
 
@@ -38,6 +41,8 @@ def shape_of(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
     """
     if len(size) == 1 and not hasattr(size[0], "__index__"):
         size = tuple(size[0])
+    if _ONLY_INTS.issuperset(map(type, size)) and min(size, default=0) >= 0:
+        return size
     try:
         shape = tuple(int(s.__index__()) for s in size)
     except AttributeError:
@@ -109,6 +114,9 @@ def _array(data: Any, dtype: DType | None) -> tuple[np.ndarray, DType]:
         data, "__array__"
     ):
         return _array(np.asarray(data), dtype)
+    found_fast = _numbers(data, dtype)
+    if found_fast is not None:
+        return found_fast
     dtype = dtype or _infer(data) or dtypes.default_float()
     try:
         exact = np.asarray(_plain(data), dtype=_exact(data, dtype))
@@ -119,6 +127,34 @@ def _array(data: Any, dtype: DType | None) -> tuple[np.ndarray, DType]:
     except OverflowError as error:
         raise OpError(f"tensor: expected numbers that fit {dtype}, got more: {error}") from error
     return exact, dtype
+
+
+_DEFAULTS: dict[str, Callable[[], DType]] = {
+    "b": lambda: dtypes.bool_,
+    "i": lambda: dtypes.int64,
+    "f": dtypes.default_float,
+    "c": dtypes.default_complex,
+}
+
+
+def _numbers(data: Any, dtype: DType | None) -> tuple[np.ndarray, DType] | None:
+    """Nested lists of plain numbers, read by NumPy alone; None for whatever needs more care."""
+    leaf = data
+    while type(leaf) in (list, tuple) and leaf:
+        leaf = leaf[0]
+    if type(leaf) not in (int, float, bool, complex):
+        return None
+    try:
+        array = np.asarray(data)
+    except ValueError:
+        return None  # ragged: said clearly below
+    if array.dtype.kind not in _DEFAULTS:
+        return None
+    if dtype is None:
+        return array, _DEFAULTS[array.dtype.kind]()
+    if array.dtype.kind == "i" and dtype.kind in ("int", "uint") and dtype is not dtypes.int64:
+        return None  # may not fit
+    return array, dtype
 
 
 def _exact(data: Any, dtype: DType) -> Any:

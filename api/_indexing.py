@@ -15,7 +15,7 @@ from .autograd.errors import OpError, OpIndexError, OpTypeError, check_devices
 from .autograd.inplace import apply, bump, check_single
 from .autograd.modes import GRAD_MODE
 from .autograd.registry import ROWS
-from .autograd.tensor import Tensor, make
+from .autograd.tensor import Tensor, edge, make
 from .backends import dtypes
 from .backends.layout import must_overlap
 from ._creation import as_tensor
@@ -71,7 +71,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         basic, advanced = (index if kind is tuple else (index,)), None
         if ... not in basic:
             basic = (*basic, ...)
-        if not (self._track and grad_mode()) and _fill(self, basic, value):
+        if not _recorded(self) and _fill(self, basic, value):
             return
     else:
         basic, advanced = split(self, index)
@@ -92,10 +92,15 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
 _PLAIN = frozenset((int, float, bool))
 
 
+def _recorded(x: Tensor) -> bool:
+    """Whether a gradient may be asked of ``x``; a view is asked itself, for it may not know."""
+    return bool(x._track) and grad_mode() and (x._track is True or edge(x) is not None)
+
+
 def _fill(self: Tensor, basic: tuple[Any, ...], value: Any) -> bool:
     """``self[basic] = value`` straight into the storage; False when that is not so simple."""
     if type(value) is Tensor:
-        if value._device is not self._device or (value._track and grad_mode()):
+        if value._device is not self._device or _recorded(value):
             return False
         value = value._h
     elif type(value) not in _PLAIN:
@@ -154,7 +159,7 @@ def assign(name: str, target: Tensor, value: Any) -> None:
                 op=name,
             )
         source = _expand(source, shape)
-    if grad_mode() and (source._track or target._track):
+    if _recorded(source) or _recorded(target):
         apply(name, target, lambda _, value: _clone(value), (source,), {})
         return
     if target._view is not None:

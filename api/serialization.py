@@ -58,8 +58,10 @@ def save(obj: Mapping[str, Tensor], f: File) -> None:
     Differs from torch: only flat dicts of tensors are saved; tied tensors are written twice.
 
     Example:
-        >>> tp.save(tp.nn.Linear(2, 3).state_dict(), "/tmp/example.safetensors")
-        >>> sorted(tp.load("/tmp/example.safetensors"))
+        >>> import io
+        >>> file = io.BytesIO()  # or a path such as "linear.safetensors"
+        >>> tp.save(tp.nn.Linear(2, 3).state_dict(), file)
+        >>> sorted(tp.load(io.BytesIO(file.getvalue())))
         ['bias', 'weight']
     """
     from safetensors import numpy as safetensors_numpy

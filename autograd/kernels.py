@@ -13,9 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..backends.device import Device, resolve
-from ..backends.dtypes import DType
+from ..backends.dtypes import DType, bfloat16, float16, float32
 from ..backends.errors import KernelNotFound
-from ..backends.registry import kernels
+from ..backends.registry import kernels, set_kernel_names
 from .registry import ROWS, Row
 from .tensor import Tensor, make
 
@@ -103,21 +103,23 @@ class Kernels:
         """The generic form as a kernel: always handles, of the type that the row's kind says."""
         generic, settle = partial(row.generic, self), self.backend.settle  # type: ignore[arg-type]
         dtype_of, cast, table = self.backend.dtype_of, self.backend.cast, row.dtypes
+        halves = (float16, bfloat16) if len(row.outputs) == 1 else ()
         numbers, index = row.family.elementwise and len(row.inputs) > 1, self.device.index
 
         def kernel(*args: Any) -> Any:
+            like = dtype_of(next(x for x in args if hasattr(x, "shape"))) if table else None
             if numbers:  # a composition may ask an operand for its shape or type
-                like = dtype_of(next(x for x in args if hasattr(x, "shape")))
                 args = tuple(
                     x if hasattr(x, "shape") else self.backend.full((), x, like, index)
                     for x in args
                 )
+            if like in halves:  # rounded once, at the end
+                args = tuple(cast(x, float32) if hasattr(x, "shape") else x for x in args)
             found = generic(*args)
             if type(found) is tuple or type(found) is list:
                 return type(found)(None if item is None else settle(item) for item in found)
             found = settle(found)
-            dtype = table.get(dtype_of(args[0])) if table and hasattr(args[0], "shape") else None
-            return found if dtype is None else cast(found, dtype)
+            return found if like is None else cast(found, table[like])
 
         return kernel
 
@@ -169,6 +171,8 @@ def _lookup(namespace: Any, name: str | None) -> Callable[..., Any] | None:
 
 
 Device.kernel_factory = Kernels
+# A misspelt kernel is refused when its plugin is loaded; random_bits is no op, see backends/random.
+set_kernel_names(lambda: {*ROWS, "random_bits"})
 
 
 class TensorKernels:

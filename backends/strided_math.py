@@ -107,7 +107,7 @@ class Powers:
             ValueError: a whole number to a negative Python number.
         """
         xp, kind = self.xp, _kind(x, y)
-        if not hasattr(y, "dtype") or not y.ndim:
+        if hasattr(x, "dtype") and (not hasattr(y, "dtype") or not y.ndim):
             shortcut = self.shortcuts.get(complex(y))
             if shortcut is not None and (kind in "fV" or (kind == "c" and y == 2)):
                 return shortcut(x, out=out)

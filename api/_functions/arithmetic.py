@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..autograd import slow
+from ..autograd import inplace, slow
 from ..autograd.errors import OpError, OpValueError
 from ..autograd.registry import ROWS, function
 from ..autograd.tensor import Tensor
@@ -159,7 +159,7 @@ def pow(input: Any, exponent: Any, *, out: Any = None) -> Tensor:
     return _pow(input, exponent) if out is None else _pow(input, exponent, out=out)
 
 
-@function(inplace=True, domain=(0.2, 3), samples=lambda t: [(t(2), t(2)), (t(2), 2)])
+@function(domain=(0.2, 3), samples=lambda t: [(t(2), t(2)), (t(2), 2)])
 def float_power(input: Any, exponent: Any, *, out: Any = None) -> Tensor:
     """``input ** exponent`` in float64 or complex128.
 
@@ -167,9 +167,35 @@ def float_power(input: Any, exponent: Any, *, out: Any = None) -> Tensor:
         >>> tp.float_power(tp.tensor([1, 2]), 2)
         tensor([1., 4.], dtype=tensorplug.float64)
     """
-    dtype = complex128 if slow.result_type(input, exponent).is_complex else float64
+    dtype = _double(input, exponent)
     base, power = (slow.cast(x, dtype) if type(x) is Tensor else x for x in (input, exponent))
     return pow(base, power, out=out)
+
+
+def _double(input: Any, exponent: Any) -> DType:
+    return complex128 if slow.result_type(input, exponent).is_complex else float64
+
+
+@function(name="float_power_", samples=lambda t: [])
+def float_power_(input: Tensor, exponent: Any) -> Tensor:
+    """In-place version of :func:`float_power`, for float64 and complex128.
+
+    Raises:
+        RuntimeError: the tensor is of a narrower type than the result.
+
+    Example:
+        >>> tp.tensor([2.0], dtype=tp.float64).float_power_(3)
+        tensor([8.], dtype=tensorplug.float64)
+    """
+    dtype = _double(input, exponent)
+    if input._dtype is not dtype:
+        raise OpError(
+            f"float_power_: expected a tensor of type {dtype}, got {input._dtype}; the base given "
+            f"to float_power_ has dtype {input._dtype.name} but the operation's result requires "
+            f"dtype {dtype.name}",
+            op="float_power_",
+        )
+    return inplace.apply("float_power_", input, float_power, (exponent,), {})
 
 
 @function(inplace=True, samples=lambda t: [(t(2), t(2)), (t(2), t.int((2,), 0, 3))])
@@ -258,7 +284,9 @@ def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Any = None) -> Tensor:
                 "with .to(dtype)",
                 op="lerp",
             )
-    return settle("lerp", ROWS["lerp"].call(input, end, weight), out)
+    dtype, (input, end) = _wide(input, end)
+    weight = slow.cast(weight, float32) if dtype and type(weight) is Tensor else weight
+    return settle("lerp", in_type(ROWS["lerp"].call(input, end, weight), dtype), out)
 
 
 # --- bounds --------------------------------------------------------------------------------------

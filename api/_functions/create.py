@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from .._arguments import number_of, sizes
+from .._arguments import number_of
+from .._arguments import sizes as sizes_of
 from .._creation import (
     check_dtype,
     device_of,
@@ -56,20 +57,20 @@ def filled(
 
 @function(method=False, samples=lambda t: [(2, 3), ((0,),), ()], ref="zeros")
 def zeros(
-    *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+    *sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """A tensor of zeros."""
-    return filled("zeros", size, 0, out, dtype, device, requires_grad)
+    return filled("zeros", sizes if size is None else (size,), 0, out, dtype, device, requires_grad)
 
 
 @function(method=False, samples=lambda t: [(2, 3), ((0,),), ()], ref="ones")
 def ones(
-    *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+    *sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """A tensor of ones."""
-    return filled("ones", size, 1, out, dtype, device, requires_grad)
+    return filled("ones", sizes if size is None else (size,), 1, out, dtype, device, requires_grad)
 
 
 @function(method=False, samples=lambda t: [((2, 3), 7.0), ((), True), ((0,), 1)], ref="full")
@@ -87,12 +88,12 @@ def full(
 
 @function(method=False, random=True, samples=lambda t: [(2, 3), ((0,),), ()])
 def empty(
-    *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+    *sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
     """A tensor with any values."""
     where, dtype = device_of(device), check_dtype("empty", dtype) or dtypes.default_float()
-    result = make(where.F.empty(shape_of("empty", size), dtype), dtype, where)
+    result = make(where.F.empty(shape_of("empty", sizes if size is None else (size,)), dtype), dtype, where)
     return finish(result if out is None else write_out("empty", out, result), requires_grad)
 
 
@@ -117,6 +118,8 @@ def arange(
         >>> tp.arange(1, 2.5, 0.5)
         tensor([1.0000, 1.5000, 2.0000])
     """
+    if _INT.issuperset(map(type, bounds)) and bounds and start is end is step is out is None:
+        return _int_range(bounds, dtype, device, requires_grad)
     given = [number_of(x) for x in bounds]
     names = ["end"] if len(given) == 1 and end is None else ["start", "end", "step"]
     if len(given) > len(names) or len(bounds) > 3:
@@ -135,6 +138,21 @@ def arange(
         first, last, by = _as_ints(first, last, by, kind)
     result = make(where.F.arange(first, last, by, kind), kind, where)
     return _done("arange", result, out, requires_grad)
+
+
+_INT = frozenset((int,))
+
+
+def _int_range(
+    bounds: tuple[int, ...], dtype: DType | None, device: Any, requires_grad: bool
+) -> Tensor:
+    """``arange`` of plain integers: the common case."""
+    first, last, by = (0, *bounds, 1) if len(bounds) == 1 else (*bounds, 1)[:3]
+    kind, where = check_dtype("arange", dtype) or dtypes.int64, device_of(device)
+    if len(bounds) > 3 or by == 0 or (last - first) * by < 0:
+        _check_range(first, last, by)
+        raise OpTypeError(f"arange: expected end, or start, end and step, got {bounds}")
+    return finish(make(where.F.arange(first, last, by, kind), kind, where), requires_grad)
 
 
 def _check_range(first: Any, last: Any, by: Any) -> None:
@@ -220,7 +238,7 @@ def eye(
     Raises:
         RuntimeError: a size is negative.
     """
-    shape = sizes("eye", (n, n if m is None else m))
+    shape = sizes_of("eye", (n, n if m is None else m))
     kind, where = _target(out, dtype, device, "eye", dtypes.default_float())
     handle = where.F.zeros(shape, kind)
     where.F.assign(where.F.diagonal(handle, (0, 0, 1)), 1)
@@ -231,7 +249,7 @@ def _triangle_indices(
     name: str, shape: tuple[int, int], offset: int, lower: bool, dtype: Any, device: Any
 ) -> Tensor:
     kind = check_dtype(name, dtype) or dtypes.int64
-    rows, columns = sizes(name, shape)
+    rows, columns = sizes_of(name, shape)
     return to_device(triangle(rows, columns, offset, lower), kind, device_of(device))
 
 
@@ -273,7 +291,7 @@ def empty_strided(
     Raises:
         RuntimeError: there are not as many strides as sizes, or one is negative.
     """
-    shape, steps = sizes("empty_strided", (size,)), sizes("empty_strided", (stride,))
+    shape, steps = sizes_of("empty_strided", (size,)), sizes_of("empty_strided", (stride,))
     if len(shape) != len(steps):
         raise OpError(f"empty_strided: expected as many strides as sizes, got {shape} and {steps}")
     kind, where = _target(None, dtype, device, "empty_strided", dtypes.default_float())

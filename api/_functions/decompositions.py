@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..autograd import linalg_types as types
+from ..autograd import slow
 from ..autograd.errors import OpError
 from ..autograd.modes import GRAD_MODE, no_grad
 from ..autograd.ops.linalg import LinAlgError, eye
@@ -293,8 +295,8 @@ def lstsq(
         driver: as PyTorch's: says which of rank and singular values are given.
 
     Returns:
-        ``(solution, residuals, rank, singular_values)``; residuals where ``m > n`` and A has full
-        rank, rank unless the driver is ``"gels"``, singular values for ``"gelsd"`` and ``"gelss"``.
+        ``(solution, residuals, rank, singular_values)``; residuals (sums of squares) where
+        ``m > n`` and A has full rank, but not for ``"gelsy"``, rank unless the driver is ``"gels"``, singular values for ``"gelsd"`` and ``"gelss"``.
     """
     name = "linalg.lstsq"
     driver = "gelsy" if driver is None else driver
@@ -314,8 +316,10 @@ def lstsq(
     found = _matmul(pseudo_inverse(name, A, 0.0, limit, False), matrix)
     rank = _rank(name, A, 0.0, rcond, False)
     nothing = F.zeros((0,), A._dtype.to_real())
-    residuals = nothing
-    if rows > columns and bool(F.all(F.eq(rank, columns), None, False).item()):
+    # Empty, but part of the graph as the solution is.
+    flat = F.reshape(found, (math.prod(found._h.shape),))
+    residuals = slow.cast(F.index(flat, (slice(0, 0),)), nothing._dtype)
+    if driver != "gelsy" and rows > columns and bool(F.all(F.eq(rank, columns), None, False).item()):
         away = F.abs(_matmul(A, found) - matrix)  # type: ignore[operator]
         residuals = F.sum(away * away, (len(away._h.shape) - 2,), False)
     if vector:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._arguments import number_of, sizes
-from .._creation import check_dtype, device_of, finish
+from .._arguments import number_of
+from .._creation import check_dtype, device_of, finish, shape_of
 from .._creation import tensor as make_tensor
 from ..autograd.errors import OpTypeError
 from ..autograd.registry import function
@@ -66,29 +66,29 @@ def full_like(
 
 @function(namespace="Tensor", samples=lambda t: [(t(2), (2, 3)), (t(2), 2, 3)])
 def new_zeros(
-    self: Tensor, *size: Any, dtype: DType | None = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False,
+    self: Tensor, *sizes: Any, size: Any = None, dtype: DType | None = None, layout: Any = None,
+    device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Zeros of the type and on the device of this tensor."""
-    return _new("new_zeros", self, size, 0, dtype, device, requires_grad)
+    return _new("new_zeros", self, sizes if size is None else (size,), 0, dtype, device, requires_grad)
 
 
 @function(namespace="Tensor", samples=lambda t: [(t(2), (2, 3)), (t(2), 2, 3)])
 def new_ones(
-    self: Tensor, *size: Any, dtype: DType | None = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False,
+    self: Tensor, *sizes: Any, size: Any = None, dtype: DType | None = None, layout: Any = None,
+    device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Ones of the type and on the device of this tensor."""
-    return _new("new_ones", self, size, 1, dtype, device, requires_grad)
+    return _new("new_ones", self, sizes if size is None else (size,), 1, dtype, device, requires_grad)
 
 
 @function(namespace="Tensor", random=True, samples=lambda t: [(t(2), (2, 3)), (t(2), 2, 3)])
 def new_empty(
-    self: Tensor, *size: Any, dtype: DType | None = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False,
+    self: Tensor, *sizes: Any, size: Any = None, dtype: DType | None = None, layout: Any = None,
+    device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Any values, of the type and on the device of this tensor."""
-    return _new("new_empty", self, size, None, dtype, device, requires_grad)
+    return _new("new_empty", self, sizes if size is None else (size,), None, dtype, device, requires_grad)
 
 
 @function(namespace="Tensor", samples=lambda t: [(t(2), (2, 3), 4.0)])
@@ -105,8 +105,7 @@ def _new(
 ) -> Tensor:
     kind = check_dtype(name, dtype) or self._dtype
     where = self._device if device is None else device_of(device)
-    keyword = size[0] if len(size) == 1 and not hasattr(size[0], "__index__") else size
-    shape = sizes(name, (tuple(keyword),))
+    shape = shape_of(name, size)
     handle = where.F.empty(shape, kind) if value is None else where.F.full(shape, value, kind)
     return finish(make(handle, kind, where), requires_grad)
 

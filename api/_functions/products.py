@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from .._arguments import wrap_dims
+from ..autograd import slow
 from ..autograd.errors import OpError, OpTypeError, check_devices
 from ..autograd.inplace import write_out
 from ..autograd.ops.products import MATMUL, mixed_types
@@ -206,7 +207,11 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     for i, j in zip(first, second, strict=True):
         m, n = a._h.shape[i], b._h.shape[j]
         if m != n and 1 in (m, n):
-            a, b = (_sum(a, (i,), True), b) if n == 1 else (a, _sum(b, (j,), True))
+            dtype = a._dtype  # sums of whole numbers are int64
+            if n == 1:
+                a = slow.cast(_sum(a, (i,), True), dtype)
+            else:
+                b = slow.cast(_sum(b, (j,), True), dtype)
         elif m != n:
             raise OpError(
                 f"tensordot: expected contracted dimensions of one size, got {m} (dimension {i}) "

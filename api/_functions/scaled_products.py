@@ -108,6 +108,8 @@ def baddbmm(
 ) -> Tensor:  # fmt: skip
     """``beta * input + alpha * bmm(batch1, batch2)``."""
     product = bmm(batch1, batch2)
+    if not product._dtype.is_inexact:  # whole numbers take whole factors, cut if need be
+        beta, alpha = int(number_of(beta).real), int(number_of(alpha).real)
     return _combine("baddbmm", input, product, beta, alpha, out)
 
 

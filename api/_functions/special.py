@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..autograd import inplace
 from ..autograd.errors import OpError
 from ..autograd.registry import FUNCTIONS, ROWS, function
 from ..autograd.tensor import Tensor
@@ -56,7 +57,13 @@ def _polygamma_method(self: Tensor, n: int) -> Tensor:
     return polygamma(n, self)
 
 
+def _polygamma_inplace(self: Tensor, n: int) -> Tensor:
+    """In-place version of :func:`polygamma`."""
+    return inplace.apply("polygamma_", self, _polygamma_method, (n,), {})
+
+
 Tensor.polygamma = _polygamma_method  # type: ignore[attr-defined]  # its self comes second
+Tensor.polygamma_ = _polygamma_inplace  # type: ignore[attr-defined]
 
 
 @function(inplace=True, domain=(2.0, 5),

@@ -6,7 +6,6 @@ import cmath
 import math
 from typing import Any
 
-from ...backends.dtypes import float32
 from ..families import BINARY, TERNARY, UNARY
 from ..kinds import (
     BOOL_TO_LONG,
@@ -169,8 +168,6 @@ def _lerp_weight(F: Any, g: Any, x: Any, y: Any) -> Any:
 
 
 def _lerp(F: Any, x: Any, y: Any, z: Any) -> Any:
-    if F.dtype_of(x).itemsize == 2:  # rounded once, at the end
-        x, y, z = (F.cast(value, float32) for value in (x, y, z))
     weight = F.abs(z) if F.dtype_of(z).is_complex else z
     return F.where(weight < 0.5, x + z * (y - x), y - (y - x) * (1 - z))
 
@@ -190,9 +187,8 @@ op("hypot", BINARY, dtype=FLOATING, ref="hypot",
 
 
 def _copysign_grad(F: Any, g: Any, x: Any, out: Any) -> Any:
-    if not is_array(x):
-        return g
-    return drop(F, x == 0, F.where(F.signbit(x) == F.signbit(out), g, -g))
+    zero = x == 0
+    return drop(F, zero, g * (out / F.where(zero, 1, x)))
 
 
 op("copysign", BINARY, dtype=REAL_FLOAT, ref="copysign",

@@ -186,8 +186,12 @@ def _squares(F: Any, x: Any) -> Any:
 
 def _cdist(F: Any, x: Any, y: Any, p: float, by_product: bool) -> Any:
     if by_product:
-        products = F.matmul(x, matrix_transpose(F, y))
-        square = _squares(F, x) + matrix_transpose(F, _squares(F, y)) - products * 2
+        # |x|^2 + |y|^2 - 2 x y as one product, rounded as one.
+        last, one = len(x.shape) - 1, F.full((1,), 1, F.dtype_of(x))
+        ones = [F.expand(one, (*z.shape[:-1], 1)) for z in (x, y)]
+        left = F.concat([x * -2, _squares(F, x), ones[0]], last)
+        right = F.concat([y, ones[1], _squares(F, y)], len(y.shape) - 1)
+        square = F.matmul(left, matrix_transpose(F, right))
         return F.sqrt(F.where(square < 0, 0, square))
     away = _differences(F, x, y)
     return F.p_norm(away, p, (len(away.shape) - 1,), False)

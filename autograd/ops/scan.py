@@ -55,44 +55,49 @@ op("cumsum", SCAN, xp="cumulative_sum", dtype=INT_TO_LONG, public=False,
    grad=lambda F, g, dim: _reverse_sum(F, g, dim))  # fmt: skip
 
 
+def _recurrence(F: Any, term: Any, factor: Any, dim: int) -> Any:
+    """Solve ``s[i] = term[i] + factor[i] * s[i + 1]`` from the end, by doubling.
+
+    ``factor`` must be 0 in the last place.
+    """
+    reach = 1
+    while reach < term.shape[dim]:
+        term = term + factor * _shifted(F, term, dim, reach, 0)
+        factor = factor * _shifted(F, factor, dim, reach, 0)
+        reach *= 2
+    return term
+
+
 def _cumprod_grad(F: Any, g: Any, x: Any, dim: int) -> Any:
     """``sum over k >= i of g[k] * prod over j <= k, j != i of x[j]``, without a division.
 
-    The part of the product before i is a scan; the rest obeys ``s[i] = g[i] + x[i+1] * s[i+1]``,
-    which is solved by doubling. So zeros need no special case, in any order of derivative.
+    The part of the product before i is a scan; the rest obeys ``s[i] = g[i] + x[i+1] * s[i+1]``.
+    So zeros need no special case, in any order of derivative.
     """
-    if not x.shape:
+    if not x.shape or not x.shape[dim]:
         return g
     x = conj(F, x)
-    size = x.shape[dim]
-    if not size:
-        return g
     first = list(x.shape)
     first[dim] = 1
     one = F.full(tuple(first), 1, F.dtype_of(x))
-    head = F.cumprod(F.index(x, _part(dim, slice(0, size - 1))), dim)
-    before = F.concat([one, head], dim)
-    total, factor, reach = g, _shifted(F, x, dim, 1, 0), 1
-    while reach < size:
-        total = total + factor * _shifted(F, total, dim, reach, 0)
-        factor = factor * _shifted(F, factor, dim, reach, 0)
-        reach *= 2
-    return before * total
+    head = F.cumprod(F.index(x, _part(dim, slice(0, x.shape[dim] - 1))), dim)
+    return F.concat([one, head], dim) * _recurrence(F, g, _shifted(F, x, dim, 1, 0), dim)
 
 
 op("cumprod", SCAN, xp="cumulative_prod", dtype=INT_TO_LONG, public=False, grad=_cumprod_grad)
 
 
 def _logcumsumexp_grad(F: Any, g: Any, x: Any, out: Any, dim: int) -> Any:
-    """The gradient, with its positive and negative parts summed as logarithms."""
-    if F.dtype_of(x).is_complex:
-        return F.exp(F.conj(x)) * _reverse_sum(F, g * F.exp(-F.conj(out)), dim)
-
-    def part(g: Any) -> Any:
-        log = F.log(F.where(g > 0, g, 0)) - out
-        return F.exp(flip(F, F.logcumsumexp(flip(F, log, dim), dim), dim) + x)
-
-    return part(g) - part(-g)
+    """``sum over k >= i of g[k] * exp(x[i] - out[k])``, with no power above 1 on the way."""
+    if not x.shape or not x.shape[dim]:
+        return g
+    size = x.shape[dim]
+    now = F.index(out, _part(dim, slice(0, size - 1)))
+    then = F.index(out, _part(dim, slice(1, None)))
+    ratio = conj(F, F.exp(F.where(now == then, 0, now - then)))
+    last = F.zeros(F.index(out, _part(dim, slice(0, 1))).shape, F.dtype_of(out))
+    total = _recurrence(F, g, F.concat([ratio, last], dim), dim)
+    return conj(F, F.exp(F.where(x == out, 0, x - out))) * total
 
 
 op("logcumsumexp", SCAN, xp=None, dtype=INEXACT, public=False, grad=_logcumsumexp_grad,
