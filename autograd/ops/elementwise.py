@@ -193,4 +193,5 @@ def _copysign_grad(F: Any, g: Any, x: Any, out: Any) -> Any:
 
 op("copysign", BINARY, dtype=REAL_FLOAT, ref="copysign",
    grad={"x": _copysign_grad, "y": _whole_divisor})  # fmt: skip
-op("nextafter", BINARY, dtype=FLOATING, ref="nextafter")
+op("nextafter", BINARY, dtype=FLOATING, ref="nextafter",
+   grad={"x": lambda F, g: g, "y": _whole_divisor})  # fmt: skip
