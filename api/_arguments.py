@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .autograd import slow
-from .autograd.errors import OpError, OpIndexError, OpTypeError
+from .autograd.errors import OpError, OpIndexError, OpTypeError, check_devices
 from .autograd.inplace import write_out
 from .autograd.tensor import Tensor
 from .backends import dtypes
@@ -150,7 +150,7 @@ def varargs(values: Sequence[Any]) -> Any:
 
 def same_device(name: str, *values: Any) -> None:
     """Refuse tensors of different devices."""
-    slow.errors.check_devices(name, values)
+    check_devices(name, values)
 
 
 def array_index(name: str, input: Tensor, index: Any) -> Tensor:
@@ -163,7 +163,7 @@ def array_index(name: str, input: Tensor, index: Any) -> Tensor:
         raise OpTypeError(
             f"{name}: expected index to be a tensor, got {type(index).__name__}", op=name
         )
-    slow.errors.check_devices(name, (input, index))
+    check_devices(name, (input, index))
     if index._dtype is dtypes.int64:
         return index
     if index._dtype is dtypes.int32 or 0 in index._h.shape:

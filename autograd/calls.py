@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import slow
 from .errors import recover
 from .modes import GRAD_MODE
-from .node import record_number, record_one, record_two
+from .record import record_number, record_one, record_two
 from .tensor import MAYBE, Tensor, _new
 
 if TYPE_CHECKING:

@@ -64,39 +64,34 @@ def _key(target: Any) -> Any:
 
 def _count(roots: list[Any], wanted: set[Any] | None) -> tuple[dict[Any, int], set[Any] | None]:
     """Count the gradients that each node will receive; find the nodes above ``wanted``."""
-    counts: dict[Any, int] = {}
-    order: list[Any] = []
-    seen = set(roots)
-    stack = list(seen)
+    counts: dict[Any, int] = dict.fromkeys(roots, 0)
+    stack = [node for node in counts if type(node) is not Tensor]
     while stack:
-        node = stack.pop()
-        if type(node) is Tensor:
-            continue
-        order.append(node)
-        for parent in node.parents:
+        for parent in stack.pop().parents:
             if parent is None:
                 continue
             if type(parent) is Edge:
                 parent = parent.node
-            counts[parent] = counts.get(parent, 0) + 1
-            if parent not in seen:
-                seen.add(parent)
-                stack.append(parent)
-    if wanted is None:
-        return counts, None
-    return counts, _useful(order, counts, seen, wanted)
+            count = counts.get(parent)
+            if count is None:
+                counts[parent] = 1
+                if type(parent) is not Tensor:
+                    stack.append(parent)
+            else:
+                counts[parent] = count + 1
+    return counts, None if wanted is None else _above(counts, wanted)
 
 
-def _useful(order: list[Any], counts: dict[Any, int], seen: set[Any], wanted: set[Any]) -> set[Any]:
+def _above(nodes: dict[Any, int], wanted: set[Any]) -> set[Any]:
     """The nodes whose rules must run: all above a wanted one, found by sweeping up from those."""
     children: dict[Any, list[Any]] = {}
-    for node in order:
-        for parent in node.parents:
+    for node in nodes:
+        for parent in () if type(node) is Tensor else node.parents:
             if parent is not None:
                 children.setdefault(_node(parent), []).append(node)
-    stack = [key if type(key) is Tensor else key[0] for key in wanted]
-    useful = {node for node in stack if node in seen}
-    stack, above = list(useful), set()
+    targets = [key if type(key) is Tensor else key[0] for key in wanted]
+    stack = [node for node in dict.fromkeys(targets) if node in nodes]
+    above: set[Any] = set()
     while stack:
         for child in children.get(stack.pop(), ()):
             if child not in above:
@@ -109,9 +104,16 @@ class _Task:
     """The state of one pass: the gradients that wait, and what to do with finished ones."""
 
     __slots__ = (
-        "accumulate", "captured", "counts", "create", "fresh", "pending", "retain", "useful",
+        "accumulate",
+        "captured",
+        "counts",
+        "create",
+        "pending",
+        "retain",
+        "shared",
+        "useful",
         "wanted",
-    )  # fmt: skip
+    )
 
     def __init__(
         self, wanted: Any, useful: Any, counts: Any, create: bool, retain: bool, accumulate: bool
@@ -120,7 +122,7 @@ class _Task:
         self.create, self.retain, self.accumulate = create, retain, accumulate
         self.pending: dict[Any, Any] = {}
         self.captured: dict[Any, Any] = {}
-        self.fresh: set[Any] = set()  # leaves whose gradient nothing else can refer to
+        self.shared: set[Any] = set()  # leaves whose gradient somebody else may refer to
 
     def receive(self, target: Any, grad: Any) -> None:
         """Add a gradient to what an edge has got so far."""
@@ -132,6 +134,8 @@ class _Task:
         else:
             before = pending.get(target)
             pending[target] = grad if before is None else before + grad
+            if type(target) is Tensor:
+                self.shared.add(target)
 
     def work(self, ready: list[Any]) -> None:
         """Work off the nodes whose gradients are complete, and those that become so."""
@@ -145,27 +149,28 @@ class _Task:
                     self.finish_leaf(node, grads)
                 continue
             if grads is None:
-                found = None
+                found: Any = (None,) * len(node.parents)
             elif plain and node.hooks is None and type(grads) is not dict:
                 found = node.apply(node.device.F, grads, False)
                 if not self.retain and node.saved:
                     node.saved = None
             else:
-                found = self.backward(node, grads)
-            for position, parent in enumerate(node.parents):
+                found = self.backward(node, grads) or (None,) * len(node.parents)
+            for parent, grad in zip(node.parents, found, strict=True):
                 if parent is None:
                     continue
-                if found is not None and found[position] is not None:
-                    if type(parent) is Edge:
-                        self.receive(parent, found[position])
-                    else:
-                        before = pending.get(parent)
-                        grad = found[position]
-                        pending[parent] = grad if before is None else before + grad
-                        if type(parent) is Tensor and _is_fresh(before, grad, grads, found):
-                            self.fresh.add(parent)
                 if type(parent) is Edge:
+                    if grad is not None:
+                        self.receive(parent, grad)
                     parent = parent.node
+                elif grad is not None:
+                    before = pending.get(parent)
+                    if before is not None:
+                        pending[parent] = before + grad
+                    else:
+                        pending[parent] = grad
+                        if type(parent) is Tensor and not _alone(grad, grads, found):
+                            self.shared.add(parent)
                 left = counts[parent] - 1
                 counts[parent] = left
                 if not left:
@@ -264,7 +269,7 @@ class _Task:
         """Run a leaf's hooks and sum up its ``.grad``, or keep the gradient for the caller."""
         hooks = (leaf._extra or {}).get("hooks")
         if hooks:
-            self.fresh.discard(leaf)
+            self.shared.add(leaf)
             shown = self.show(grad, leaf._device)
             for hook in list(hooks.values()):
                 found = hook(shown)
@@ -279,7 +284,6 @@ class _Task:
 
     def add_to(self, leaf: Tensor, grad: Any) -> None:
         """Sum a gradient into ``leaf.grad``: in place, except when it will be differentiated."""
-        before = leaf._grad
         with _SUMMING:  # two threads may share a parameter
             before = leaf._grad
             if self.create:
@@ -289,7 +293,7 @@ class _Task:
             else:
                 backend = leaf._device.backend
                 grad = backend.settle(grad)
-                owned = grad if leaf in self.fresh and backend.owns_memory(grad) else None
+                owned = grad if leaf not in self.shared and backend.owns_memory(grad) else None
                 handle = backend.exclusive(grad) if owned is None else owned
                 leaf._grad = make(handle, leaf._dtype, leaf._device)
 
@@ -297,11 +301,9 @@ class _Task:
 _SUMMING = threading.Lock()
 
 
-def _is_fresh(before: Any, grad: Any, grads: Any, found: list[Any]) -> bool:
-    """Whether the sum so far is a handle of its own: rules may pass ``g`` on as it is."""
-    if before is not None:
-        return True
-    return grad is not grads and sum(other is grad for other in found) == 1
+def _alone(grad: Any, grads: Any, found: Any) -> bool:
+    """Whether a rule made this gradient for one input alone, and did not just pass ``g`` on."""
+    return grad is not grads and (len(found) == 1 or sum(other is grad for other in found) == 1)
 
 
 def _traced(node: Node, message: str) -> str:

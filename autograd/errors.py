@@ -47,6 +47,8 @@ def explain(row: Any, error: Exception, args: tuple[Any, ...]) -> Exception:
     for base, ours in ((IndexError, OpIndexError), (TypeError, OpTypeError)):
         if isinstance(error, base):
             kind = ours
+    if row.name == "index" and isinstance(error, ValueError):  # a slice with step 0
+        kind = OpValueError
     got = ", ".join(describe(arg) for arg in args)
     return kind(f"{row.name}: {error} (got {got})", op=row.name)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import calls, kinds, slow
-from .errors import OpIndexError, broadcast_error
+from .errors import OpError, OpIndexError, broadcast_error, check_devices
 from .tensor import Tensor
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _ternary(row: Row) -> Callable[..., Any]:
     def call(*values: Any) -> Any:
         device = next((x._device for x in values if type(x) is Tensor), None)
         values = tuple(slow.operand(row, x, device) for x in values)
-        slow.errors.check_devices(row.name, values)
+        check_devices(row.name, values)
         values, dtype = slow.promote_all(row, values)
         return slow.numbers(row, values, dtype)
 
@@ -134,7 +134,7 @@ def dims_of(name: str, dim: Any, ndim: int) -> tuple[int, ...] | None:
             )
         found.append(d % rank)
     if len(set(found)) != len(found):
-        raise slow.errors.OpError(
+        raise OpError(
             f"{name}: expected each dimension once, got {tuple(dims)}; dim appears multiple times "
             "in the list of dims",
             op=name,
@@ -178,7 +178,8 @@ ARGREDUCE = Family(
 
 SCAN = Family(
     "SCAN", inputs=("x",), attrs=("dim",), path=calls.generic,
-    from_xp=lambda function, row: lambda x, dim: function(x, axis=dim),
+    # Of a 0-d tensor every scan is the tensor itself; the standard's scans refuse it.
+    from_xp=lambda function, row: lambda x, dim: function(x, axis=dim) if x.ndim else x,
 )  # fmt: skip
 
 # --- everything else ------------------------------

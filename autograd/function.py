@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from ..backends.errors import OpError, OpTypeError
 from .inplace import bump, check_leaf, rebase
 from .modes import GRAD_MODE, no_grad
-from .node import Node, hang, keep
+from .node import Node
+from .record import hang, keep
 from .tensor import Edge, Tensor, _new, edge, make, root
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
@@ -71,6 +72,7 @@ class FunctionNode(Node):
     __slots__ = ("ctx", "outputs", "slots")
 
     ctx: FunctionCtx
+    slots: tuple[int | None, ...]
     function: ClassVar[Any] = None
 
     @property

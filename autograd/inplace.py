@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..backends.dtypes import category
 from ..backends.errors import OpError, OpTypeError
+from ..backends.layout import Layout, extent
 from .modes import GRAD_MODE
 from .node import Node
 from .tensor import Tensor, _new, edge, make, root
@@ -141,7 +142,9 @@ def rebase(self: Tensor, history: Any) -> None:
     node.parents = (source, history)
     node.attrs = _chain(self)
     node.saved = ()
-    node.meta = (base._h.shape, base._dtype, self._h.shape, self._dtype)
+    strided = any(row.name == "as_strided" for row, _ in node.attrs)
+    layout = base._device.backend.layout(base._h) if strided else None
+    node.meta = (base._h.shape, base._dtype, self._h.shape, self._dtype, layout)
     node.device, node.hooks = base._device, None
     base._node, base._track = node, True
 
@@ -163,7 +166,7 @@ class CopySlices(Node):
         """The gradient without the written region for the old base; that region for the rest."""
         kept = written = None
         if self.parents[0] is not None:
-            kept = F.clone(grads)
+            kept = self._copy(F, grads, tensors)
             region = self._look(F, kept, tensors)
             if tensors:
                 zero = make(F.device.F.zeros(region._h.shape, region._dtype), region._dtype,
@@ -174,6 +177,22 @@ class CopySlices(Node):
         if self.parents[1] is not None:
             written = self._look(F, grads, tensors)
         return [kept, written]
+
+    def _copy(self, F: Any, grads: Any, tensors: bool) -> Any:
+        """A copy of the gradient; laid out as the base where ``as_strided`` counts on that."""
+        kept, layout = F.clone(grads), self.meta[4]
+        backend = F.device.backend
+        if layout is None or backend.layout(kept._h if tensors else kept) == layout:
+            return kept
+        total = extent(layout).stop
+        if not tensors:
+            laid = backend.as_strided(F.zeros((total,), F.dtype_of(kept)), *layout)
+            F.assign(laid, kept)
+            return laid
+        row = next(row for row, _ in self.attrs if row.name == "as_strided")
+        flat = make(F.device.F.zeros((total,), kept._dtype), kept._dtype, kept._device)
+        laid = row.call(flat, (*layout, Layout((total,), (1,), 0)))
+        return apply("copy_", laid, lambda _, values: F.clone(values), (kept,), {})
 
     def _look(self, F: Any, x: Any, tensors: bool) -> Any:
         for row, attrs in self.attrs:

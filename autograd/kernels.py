@@ -13,8 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..backends.device import Device, resolve
-from ..backends.dtypes import DType, bfloat16, float16, float32
+from ..backends.dtypes import DType, bfloat16, bool_, float16, float32
 from ..backends.errors import KernelNotFound
+from ..backends.layout import Layout, extent
 from ..backends.registry import kernels, set_kernel_names
 from .registry import ROWS, Row
 from .tensor import Tensor, make
@@ -22,7 +23,12 @@ from .tensor import Tensor, make
 if TYPE_CHECKING:
     from ..backends.base import Backend
 
-__all__ = ["Kernels", "TensorKernels", "tensor_kernels"]
+__all__ = ["ON_BOOL", "Kernels", "TensorKernels", "tensor_kernels"]
+
+
+ON_BOOL: dict[str, Callable[..., Any]] = {}
+"""What an op does with bool operands, ``rule(F, ...)``, where the array API's function takes only
+numbers; the op modules fill it in."""
 
 
 class Kernels:
@@ -36,6 +42,7 @@ class Kernels:
     def __init__(self, device: Device) -> None:
         self.device = device
         self.backend: Backend = device.backend
+        self.types = self.backend.dtype_table
         self._own: Mapping[str, Any] = kernels(device.type)  # plugins' first, then its own
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -64,7 +71,7 @@ class Kernels:
         if name == "from_host":
             return lambda array: backend.from_host(array, index)
         if name == "as_strided":
-            return lambda handle, where: backend.as_strided(handle, *where[:3])
+            return lambda handle, where: _strided(backend, index, handle, *where)
         if name in _PRIMITIVES or name not in ROWS:
             return getattr(backend, name, None)
         return None
@@ -86,7 +93,7 @@ class Kernels:
         namespace = self.backend.namespace
         found = _lookup(namespace, row.xp)
         if found is not None:
-            return self.backend.lift(row.family.from_xp(found, row))
+            return self._also_bool(row.name, self.backend.lift(row.family.from_xp(found, row)))
         if row.generic is not None:
             return self._composed(row)
         if self.backend.host_fallback:
@@ -98,6 +105,21 @@ class Kernels:
             ".to('cpu'), or give the backend a kernel of this name",
             op=name,
         )
+
+    def _also_bool(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
+        """A kernel that takes bool operands too, where the standard's function does not."""
+        on_bool = ON_BOOL.get(name)
+        if on_bool is None:
+            return kernel
+        dtype_of = self.backend.dtype_of
+
+        def either(x: Any, *rest: Any) -> Any:
+            like = x if hasattr(x, "shape") else rest[0]
+            if dtype_of(like) is not bool_:
+                return kernel(x, *rest)
+            return on_bool(self, x, *rest)
+
+        return either
 
     def _composed(self, row: Row) -> Callable[..., Any]:
         """The generic form as a kernel: always handles, of the type that the row's kind says."""
@@ -155,6 +177,23 @@ class Kernels:
         return fallback
 
 
+def _strided(
+    backend: Backend, device: int, handle: Any, shape: Any, strides: Any, offset: int, source: Layout
+) -> Any:
+    """``as_strided`` on a handle of layout ``source``: a gradient, of any layout, is laid like it."""
+    if backend.layout(handle) != source:
+        handle = relaid(backend, device, handle, source)
+    return backend.as_strided(handle, shape, strides, offset)
+
+
+def relaid(backend: Backend, device: int, handle: Any, layout: Layout) -> Any:
+    """A copy of a handle in a storage of its own, laid out as ``layout`` says."""
+    storage = backend.full((extent(layout).stop,), 0, backend.dtype_of(handle), device)
+    copy = backend.as_strided(storage, *layout)
+    backend.assign(copy, handle)
+    return copy
+
+
 _PRIMITIVES = frozenset(
     ("index", "permute", "view", "expand", "assign", "clone", "cast", "dtype_of")
 )
@@ -177,6 +216,8 @@ set_kernel_names(lambda: {*ROWS, "random_bits"})
 
 class TensorKernels:
     """The same names over tensors, for derivatives that are differentiated again."""
+
+    types = None
 
     def __init__(self, device: Device) -> None:
         self.device = device

@@ -15,6 +15,8 @@ class ListNode(Node):
 
     __slots__ = ("count",)
 
+    count: int
+
     def apply(self, F: Any, grads: Any, tensors: bool) -> Any:
         """As :meth:`Node.apply`; the rule sees the shapes and types of all inputs as tuples."""
         shapes, kinds = self.meta

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import traceback
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..backends.errors import OpError
-from .modes import ANOMALY
 from .rules import fit
-from .tensor import Edge, Tensor, _new, edge, extra, make, touch
+from .tensor import Edge, Tensor, extra, make
 
 if TYPE_CHECKING:
     from ..backends.device import Device
@@ -20,10 +18,6 @@ __all__ = [
     "Node",
     "Plan",
     "RemovableHandle",
-    "record",
-    "record_number",
-    "record_one",
-    "record_two",
 ]
 
 
@@ -35,7 +29,7 @@ class Plan:
     ``node_type`` is the row's node class for this plan.
     """
 
-    __slots__ = ("missing", "needs", "node_type", "rules", "saves")
+    __slots__ = ("missing", "needs", "node_type", "only_saved", "rules", "saves")
 
     def __init__(self, row: Row, mask: int) -> None:
         names = tuple(name.lstrip("*") for name in row.inputs)
@@ -74,6 +68,8 @@ class Plan:
             )
             for (key, rule), params in zip(active, asked, strict=True)
         )
+        asked_places = [place for _, _, places in self.rules for place in places]
+        self.only_saved = all(0 <= place < len(self.saves) for place in asked_places)
 
 
 def parameters(rule: Any) -> tuple[str, ...]:
@@ -158,18 +154,34 @@ class Node:
             tensors: whether gradients are Tensors, so that they can be differentiated again.
         """
         plan = self.plan
-        parents, meta = self.parents, self.meta
-        if plan.saves or plan.missing:
-            values = (*self._unpack(tensors), *self.attrs, *meta, plan.needs)
-        else:
-            values = (*self.attrs, *meta, plan.needs)
+        parents, meta, types = self.parents, self.meta, F.types
+        values: Any = ()
+        if plan.saves:
+            saved = self.saved
+            if len(plan.saves) == 1 and not tensors and saved is not None:  # the usual case
+                value, version, number = saved
+                if version is not None and version[0] != number:
+                    self.check_saved()
+                values = (value._h if type(value) is Tensor else value,)
+            else:
+                values = self._unpack(tensors)
+        elif plan.missing:
+            self._refuse()
+        if not plan.only_saved:
+            values = (*values, *self.attrs, *meta, plan.needs)
         result: list[Any] = [None] * len(parents)
         for positions, rule, places in plan.rules:
-            found = rule(F, grads, *[values[place] for place in places])
+            if len(places) == 1:  # unrolled: a comprehension would cost a frame
+                found = rule(F, grads, values[places[0]])
+            elif places:
+                found = rule(F, grads, *[values[place] for place in places])
+            else:
+                found = rule(F, grads)
             if len(positions) == 1:
                 at = positions[0]
                 shape, dtype = meta[2 * at], meta[2 * at + 1]
-                if found.shape != shape or F.dtype_of(found) is not dtype:
+                seen = types[found.dtype] if types is not None else F.dtype_of(found)
+                if seen is not dtype or found.shape != shape:
                     found = fit(F, found, shape, dtype)
                 result[at] = found
                 continue
@@ -180,20 +192,27 @@ class Node:
 
     def _unpack(self, tensors: bool) -> list[Any]:
         if self.plan.missing:
-            raise OpError(
-                f"{self.row.name}: expected a differentiable op, but it has no derivative with "
-                f"respect to {', '.join(self.plan.missing)}; detach() the input to stop here",
-                op=self.row.name,
-            )
-        self.check_saved()
-        saved, values = self.saved, []
-        for at, code in enumerate(self.plan.saves):
-            value = saved[3 * at]
+            self._refuse()
+        saved, values, at = self.saved, [], 0
+        if saved is None:
+            self.check_saved()
+        for code in self.plan.saves:
+            value, version = saved[at], saved[at + 1]
+            if version is not None and version[0] != saved[at + 2]:
+                self.check_saved()
+            at += 3
             if code < 0:
                 values.append(self._output(-1 - code, value) if tensors else value)
             else:
                 values.append(value._h if not tensors and type(value) is Tensor else value)
         return values
+
+    def _refuse(self) -> None:
+        raise OpError(
+            f"{self.row.name}: expected a differentiable op, but it has no derivative with "
+            f"respect to {', '.join(self.plan.missing)}; detach() the input to stop here",
+            op=self.row.name,
+        )
 
     def check_saved(self) -> None:
         """Refuse saved values that were freed or overwritten.
@@ -299,172 +318,3 @@ def _changed(node: Node, then: int, now: int) -> str:
         f"by an inplace operation: it was saved at version {then} and is at version {now} now; "
         "clone() it before the write, or write out of place"
     )
-
-
-def record(row: Row, outs: Any, inputs: tuple[Any, ...], attrs: tuple[Any, ...]) -> None:
-    """Put an operation into the graph: make its node and hang the outputs on it.
-
-    ``outs`` is the output tensor, or the tuple of them. Called in grad mode only.
-    """
-    parents, mask = [], 0
-    for position, x in enumerate(inputs):
-        parent = None
-        if type(x) is Tensor:
-            parent = edge(x)
-            if parent is not None:
-                mask |= 1 << position
-        parents.append(parent)
-    if not mask:
-        return
-    plan = row.plans.get(mask) or row.plan(mask)
-    node = _new(plan.node_type)
-    node.parents, node.hooks = tuple(parents), None
-    if attrs:
-        node.attrs = attrs
-    meta: list[Any] = []
-    for x in inputs:
-        meta += (x._h.shape, x._dtype) if type(x) is Tensor else (None, None)
-    node.meta = tuple(meta)
-    results = (outs,) if type(outs) is Tensor else outs
-    node.saved = tuple(
-        part
-        for code in plan.saves
-        for part in (keep(inputs[code]) if code >= 0 else keep_output(results[-1 - code]))
-    )
-    hang(node, outs)
-
-
-def keep(value: Any) -> tuple[Any, Any, int]:
-    """An input as a node saves it, with the version of its storage; numbers have none."""
-    if type(value) is not Tensor:
-        return value, None, 0
-    version = touch(value)
-    return value, version, version[0]
-
-
-def keep_output(value: Tensor) -> tuple[Any, Any, int]:
-    """An output as its node saves it: without the tensor, which points to the node."""
-    version = touch(value)
-    return value._h, version, version[0]
-
-
-def hang(node: Any, outs: Any) -> None:
-    """Make tensors the outputs of a node; of several, integer ones stay without gradient."""
-    if type(outs) is Tensor:
-        node.device = outs._device
-        outs._node, outs._track = node, True
-    else:
-        node.device = next(out._device for out in outs if out is not None)
-        node.outputs = tuple(None if o is None else (o._h.shape, o._dtype) for o in outs)
-        for index, out in enumerate(outs):
-            if out is not None and out._dtype.is_inexact:
-                out._node, out._track = Edge(node, index), True
-    if ANOMALY[0]:
-        trace_node(node)
-
-
-def trace_node(node: Node) -> None:
-    """In anomaly mode: remember where the op was called."""
-    hooks_of(node).trace = traceback.format_stack()[:-3]
-
-
-# --- the hot cases of :func:`record`, unrolled ---------------------------------------------------
-
-
-def record_one(row: Row, out: Tensor, x: Tensor, attrs: tuple[Any, ...]) -> None:
-    """:func:`record` for one input and one output."""
-    parent = x._node if x._view is None else edge(x)
-    if parent is None:
-        if x._track is not True:
-            return
-        parent = x
-    try:
-        plan = row.plans[1]
-    except KeyError:
-        plan = row.plan(1)
-    node = _new(plan.node_type)
-    node.parents = (parent,)
-    node.meta = (x._h.shape, x._dtype)
-    node.hooks = None
-    node.device = out._device
-    if attrs:
-        node.attrs = attrs
-    saved: tuple[Any, ...] = ()
-    for code in plan.saves:
-        holder = out if code < 0 else x
-        version = holder._writes
-        if version is None:
-            version = holder._writes = [0]
-        saved += (out._h if code < 0 else x, version, version[0])
-    node.saved = saved
-    out._node = node
-    out._track = True
-    if ANOMALY[0]:
-        trace_node(node)
-
-
-def record_two(row: Row, out: Tensor, x: Tensor, y: Tensor) -> None:
-    """:func:`record` for two input tensors and one output."""
-    one = x._node if x._view is None else edge(x)
-    if one is None and x._track is True:
-        one = x
-    two = y._node if y._view is None else edge(y)
-    if two is None and y._track is True:
-        two = y
-    mask = (1 if one is not None else 0) + (2 if two is not None else 0)
-    if not mask:
-        return
-    try:
-        plan = row.plans[mask]
-    except KeyError:
-        plan = row.plan(mask)
-    node = _new(plan.node_type)
-    node.parents = (one, two)
-    node.meta = (x._h.shape, x._dtype, y._h.shape, y._dtype)
-    node.hooks = None
-    node.device = out._device
-    saved: tuple[Any, ...] = ()
-    for code in plan.saves:
-        holder = out if code < 0 else y if code else x
-        version = holder._writes
-        if version is None:
-            version = holder._writes = [0]
-        saved += (out._h if code < 0 else holder, version, version[0])
-    node.saved = saved
-    out._node = node
-    out._track = True
-    if ANOMALY[0]:
-        trace_node(node)
-
-
-def record_number(row: Row, out: Tensor, x: Tensor, number: Any) -> None:
-    """:func:`record` for an input tensor and a Python number."""
-    parent = x._node if x._view is None else edge(x)
-    if parent is None:
-        if x._track is not True:
-            return
-        parent = x
-    try:
-        plan = row.plans[1]
-    except KeyError:
-        plan = row.plan(1)
-    node = _new(plan.node_type)
-    node.parents = (parent, None)
-    node.meta = (x._h.shape, x._dtype, None, None)
-    node.hooks = None
-    node.device = out._device
-    saved: tuple[Any, ...] = ()
-    for code in plan.saves:
-        if code == 1:
-            saved += (number, None, 0)
-            continue
-        holder = out if code else x
-        version = holder._writes
-        if version is None:
-            version = holder._writes = [0]
-        saved += (out._h if code else x, version, version[0])
-    node.saved = saved
-    out._node = node
-    out._track = True
-    if ANOMALY[0]:
-        trace_node(node)

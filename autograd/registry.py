@@ -50,8 +50,11 @@ class Row:
         self.plans: dict[int, Plan] = {}
         base = ListNode if self.variadic else Node
         self.node_type = type(f"{fields['node']}Backward0", (base,), {"__slots__": (), "row": self})
-        self.call: Callable[..., Any]
         self.record_view: Any = None
+        # Set by the family: the core function, kernels by device, result types by operand type.
+        self.call: Callable[..., Any]
+        self.kernels: dict[Any, Callable[..., Any]]
+        self.dtypes: dict[Any, Any]
 
     def plan(self, mask: int) -> Plan:
         """How to save and to differentiate when the inputs in the bit mask need gradients."""
@@ -174,9 +177,7 @@ def op(
     """
     if name in ROWS:
         raise ValueError(f"op {name!r} is declared twice: {ROWS[name].where}")
-    unknown = sorted(set(fields) - set(_PUBLIC_FIELDS))
-    if unknown:
-        raise ValueError(f"op {name!r}: unknown fields {unknown}; known: {_PUBLIC_FIELDS}")
+    _check_fields(f"op {name!r}", fields)
     caller = sys._getframe(1)
     row = Row(
         name,
@@ -198,12 +199,16 @@ def op(
         row.call = call
     ROWS[name] = row
     if public:
-        inplace = fields.pop("inplace", family.inplace)
-        shown = Public(
-            name, row.family.public(row), row=row, aliases=aliases, inplace=inplace, **fields
-        )
+        fields.setdefault("inplace", family.inplace)
+        shown = Public(name, family.public(row), row=row, aliases=aliases, **fields)
         FUNCTIONS[shown.qualname] = shown
     return row
+
+
+def _check_fields(what: str, fields: dict[str, Any]) -> None:
+    unknown = sorted(set(fields) - set(_PUBLIC_FIELDS))
+    if unknown:
+        raise ValueError(f"{what}: unknown fields {unknown}; known: {_PUBLIC_FIELDS}")
 
 
 def function(
@@ -227,9 +232,7 @@ def function(
         ... def cube(input):
         ...     return input * input * input
     """
-    unknown = sorted(set(fields) - set(_PUBLIC_FIELDS))
-    if unknown:
-        raise ValueError(f"function {name!r}: unknown fields {unknown}; known: {_PUBLIC_FIELDS}")
+    _check_fields(f"function {name!r}", fields)
 
     def register(call: Callable[..., Any]) -> Callable[..., Any]:
         own = name or call.__name__.rstrip("_")

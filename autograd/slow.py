@@ -10,15 +10,16 @@ from ..backends.dtypes import DType, category
 from . import errors
 from .inplace import write_out
 from .modes import GRAD_MODE
-from .node import Plan, hang, keep, keep_output, record
+from .node import Plan
+from .record import hang, keep, keep_output, record
 from .tensor import Tensor, default_dtype_of, edge, make
 
 if TYPE_CHECKING:
     from .registry import Row
 
-__all__ = ["binary", "numbers", "promote_all", "result_type", "to_kind", "unary"]
+__all__ = ["binary", "numbers", "promote_all", "result_type", "to_kind", "unary", "write_out"]
 
-_NUMBERS = (bool, int, float, complex)
+_NUMBERS: tuple[type[Any], ...] = (bool, int, float, complex)
 
 as_tensor: list[Callable[..., Tensor]] = []
 """Set by the api: turns what is no tensor (arrays of other libraries) into one."""

@@ -19,6 +19,9 @@ from .strided_index import StridedIndexing
 __all__ = ["StridedBackend", "elementwise", "elementwise_unary"]
 
 
+_DTYPES = {dtype.numpy: dtype for dtype in dtypes.ALL}
+
+
 class StridedBackend(StridedIndexing, Backend):
     """The contract for an array module ``xp`` that follows NumPy's interface.
 
@@ -31,6 +34,8 @@ class StridedBackend(StridedIndexing, Backend):
         (dtypes.int64, dtypes.float16, dtypes.float32, dtypes.float64, dtypes.complex64,
          dtypes.complex128)  # not ml_dtypes' bfloat16: bfloat16 * 2.0 would be float32
     )  # fmt: skip
+
+    dtype_table = _DTYPES
 
     xp: Any
     """The array module: ``numpy`` or ``cupy``."""
@@ -203,7 +208,6 @@ class StridedBackend(StridedIndexing, Backend):
         return handle.copy()
 
 
-_DTYPES = {dtype.numpy: dtype for dtype in dtypes.ALL}
 
 
 def _visible(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,14 +1,17 @@
 """Convolution and its two derivatives for NumPy-like array modules.
 
-Each is matrix products over *columns*: for a block of images and output rows, the values under
-every kernel position as one matrix of shape (channels x kernel, block). Blocks keep it in cache.
-The number of spatial dimensions is that of ``stride``.
+All are matrix products over *columns*: for a block of outputs, the inputs under every kernel
+position as a matrix of shape (channels * kernel, block). Two choices make that fast. The images
+come last, as (channels, *size, images): then columns are copied in long runs even where images
+are small. And a block has some hundred columns only, which keeps it in the cache from the copy
+to the product. The number of spatial dimensions is that of ``stride``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import product
 from typing import Any, NamedTuple
 
 from .base import Kernel
@@ -16,6 +19,10 @@ from .base import Kernel
 __all__ = ["kernels"]
 
 Sizes = tuple[int, ...]
+Block = tuple[slice, ...]  # one slice per spatial dimension of the output, and one of the images
+
+_EVERY = slice(None)
+_LARGEST = 1 << 18  # elements of a block of columns, unless that makes it too narrow
 
 
 class _Geometry(NamedTuple):
@@ -44,91 +51,89 @@ class _Geometry(NamedTuple):
         """Where the input lies in the padded input."""
         return tuple(slice(p, p + n) for n, p in zip(self.size, self.padding, strict=True))
 
-    def under(self, offset: Sizes, first: int, rows: int) -> tuple[slice, ...]:
-        """The padded input under one kernel position, for some rows of the output."""
-        counts, starts = (rows, *self.out[1:]), (first, *(0,) * (len(self.out) - 1))
+    def under(self, offset: Sizes, block: Block) -> tuple[slice, ...]:
+        """The padded input that one kernel position meets, for some of the outputs."""
         return tuple(
-            slice(i * d + a * s, i * d + (a + n - 1) * s + 1, s)
-            for i, d, a, n, s in zip(
-                offset, self.dilation, starts, counts, self.stride, strict=True
-            )
+            slice(i * d + b.start * s, i * d + (b.stop - 1) * s + 1, s)
+            for i, d, s, b in zip(offset, self.dilation, self.stride, block, strict=False)
         )
 
 
 def _geometry(
-    x_size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
+    size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
 ) -> _Geometry:
     out = tuple(
         (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, s, p, d in zip(x_size, kernel, stride, padding, dilation, strict=True)
+        for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True)
     )
-    return _Geometry(kernel, stride, padding, dilation, groups, x_size, out)
+    return _Geometry(kernel, stride, padding, dilation, groups, size, out)
 
 
-def _blocks(where: _Geometry, images: int, channels: int, limit: int) -> Iterator[Sizes]:
-    """(first image, images, first row, rows) such that the columns of each fit the limit."""
-    row = channels * math.prod(where.kernel) * math.prod(where.out[1:])
-    image = row * where.out[0]
-    rows = where.out[0] if image <= limit else max(limit // max(row, 1), 1)
-    step = max(limit // max(image, 1), 1)
-    if where.pointwise and math.prod(where.out) >= 32:
-        rows, step = where.out[0], 1
-    for n in range(0, images, step):
-        for r in range(0, where.out[0], rows):
-            yield n, min(step, images - n), r, min(rows, where.out[0] - r)
+def _chunks(count: int, step: int) -> list[slice]:
+    return [slice(at, min(at + step, count)) for at in range(0, count, step)]
+
+
+def _blocks(out: Sizes, images: int, depth: int, columns: int) -> Iterator[Block]:
+    """All outputs, in blocks of about ``columns``: fewer where the columns are very long."""
+    wanted = max(min(columns, _LARGEST // max(depth, 1)), min(columns, 128))
+    axis = 0
+    while axis < len(out) - 1 and math.prod(out[axis + 1 :]) > wanted:
+        axis += 1
+    inner = math.prod(out[axis + 1 :])
+    some = min(images, max(wanted // inner, 1))
+    rows = max(wanted // max(inner * some, 1), 1)
+    lists = [
+        *(_chunks(n, 1) for n in out[:axis]), _chunks(out[axis], rows),
+        *([slice(0, n)] for n in out[axis + 1 :]), _chunks(images, max(some, 1)),
+    ]  # fmt: skip
+    return product(*lists)
 
 
 class _Convolution:
-    """The three kernels for one array module; ``limit`` is the size of a block in elements."""
+    """The kernels for one array module; ``columns`` is about how many a block has."""
 
-    def __init__(self, xp: Any, limit: int) -> None:
-        self.xp, self.limit = xp, limit
+    def __init__(self, xp: Any, columns: int) -> None:
+        self.xp, self.columns = xp, columns
 
-    # --- columns ------------------------------------------------------------------------------
-    def _pad(self, x: Any, where: _Geometry) -> Any:
-        if not any(where.padding):
-            return x
-        out = self.xp.zeros((*x.shape[:2], *where.padded), x.dtype)
-        out[(slice(None), slice(None), *where.inner)] = x
+    # --- layouts ----------------------------------------------------------------------------------
+    def _images_last(self, x: Any, where: _Geometry | None = None) -> Any:
+        """(N, C, *size) as (C, *size, N), with a border of zeros if a geometry is given."""
+        turned = x.transpose(*range(1, x.ndim), 0)
+        if where is None or not any(where.padding):
+            return self.xp.ascontiguousarray(turned)
+        out = self.xp.zeros((x.shape[1], *where.padded, x.shape[0]), x.dtype)
+        out[(_EVERY, *where.inner)] = turned
         return out
 
-    def _columns(self, x: Any, where: _Geometry) -> Iterator[tuple[Sizes, Any]]:
-        """Each block with its columns, shape (groups, channels * kernel, block)."""
-        images, channels = x.shape[:2]
-        groups, depth = where.groups, channels // where.groups * math.prod(where.kernel)
-        at, padded, buffer = -1, x, None
-        for block in _blocks(where, images, channels, self.limit):
-            n, count, r, rows = block
-            if where.pointwise and count == 1:
-                yield block, x[n].reshape(groups, depth, -1)
-                continue
-            if n != at:
-                at, padded = n, self._pad(x[n : n + count], where)
-            shape = (channels, *where.kernel, count, rows, *where.out[1:])
-            if buffer is None or buffer.shape != shape:
-                buffer = self.xp.empty(shape, x.dtype)
-            buffer[...] = self._windows(padded, where, shape, r)
-            yield block, buffer.reshape(groups, depth, -1)
-
-    def _windows(self, padded: Any, where: _Geometry, shape: Sizes, first: int) -> Any:
-        """A view of the padded input, shape (channels, *kernel, images, rows, *rest)."""
-        images, channels, *spatial = padded.strides
+    def _windows(self, padded: Any, where: _Geometry) -> Any:
+        """A view of the padded input, shape (C, *kernel, *out, N)."""
+        channels, *spatial, images = padded.strides
         steps = [s * d for s, d in zip(spatial, where.dilation, strict=True)]
         strides = [s * t for s, t in zip(spatial, where.stride, strict=True)]
-        start = padded[:, :, first * where.stride[0] :]
+        shape = (padded.shape[0], *where.kernel, *where.out, padded.shape[-1])
         return self.xp.lib.stride_tricks.as_strided(
-            start, shape, (channels, *steps, images, *strides)
+            padded, shape, (channels, *steps, *strides, images)
         )
 
-    def _part(self, y: Any, block: Sizes, groups: int) -> Any:
-        """A block of the output side, shape (groups, channels / groups, block)."""
-        n, count, r, rows = block
-        part = y[n : n + count, :, r : r + rows]
-        if count > 1:
-            part = part.swapaxes(0, 1)
-        return part.reshape(groups, y.shape[1] // groups, -1)
+    def _columns(self, x: Any, where: _Geometry) -> Iterator[tuple[Block, Any]]:
+        """Each block of outputs with its columns, (groups, C / groups * kernel, block)."""
+        depth = x.shape[1] // where.groups * math.prod(where.kernel)
+        windows = self._windows(self._images_last(x, where), where)
+        before, buffer = (_EVERY,) * (1 + len(where.kernel)), None
+        for block in _blocks(where.out, x.shape[0], depth * where.groups, self.columns):
+            part = windows[(*before, *block)]
+            if buffer is None or buffer.shape != part.shape:
+                buffer = self.xp.empty(part.shape, x.dtype)
+            buffer[...] = part
+            yield block, buffer.reshape(where.groups, depth, -1)
 
-    # --- kernels ------------------------------------------------------------------------------
+    def _product(self, x: Any, y: Any) -> Any:
+        """Matrix products, one for each group."""
+        if x.shape[0] == 1:
+            return self.xp.dot(x[0], y[0])[None]
+        return self.xp.matmul(x, y)
+
+    # --- kernels ------------------------------------------------------------------------------------
     def forward(
         self, x: Any, weight: Any, bias: Any, stride: Sizes, padding: Sizes, dilation: Sizes,
         groups: int,
@@ -137,18 +142,24 @@ class _Convolution:
         xp, dtype = self.xp, x.dtype
         x, weight = _wide(xp, x), _wide(xp, weight)
         where = _geometry(x.shape[2:], weight.shape[2:], stride, padding, dilation, groups)
-        outputs = weight.shape[0]
-        out = xp.empty((x.shape[0], outputs, *where.out), x.dtype)
+        outputs, rank = weight.shape[0], len(where.out)
         matrix = weight.reshape(groups, outputs // groups, -1)
-        offset = None if bias is None else _wide(xp, bias).reshape(-1, *(1,) * len(where.out))
-        for (n, count, r, rows), columns in self._columns(x, where):
-            found = xp.matmul(matrix, columns).reshape(outputs, count, rows, *where.out[1:])
-            target = out[n : n + count, :, r : r + rows]
-            found = found.swapaxes(0, 1)
+        offset = None if bias is None else _wide(xp, bias).reshape(-1, *(1,) * rank)
+        if where.pointwise and groups == 1:
+            flat = xp.matmul(matrix, x.reshape(*x.shape[:2], math.prod(where.out)))
+            out = flat.reshape(x.shape[0], outputs, *where.out)
+            if offset is not None:
+                out += offset
+            return out.astype(dtype, copy=False)
+        out = xp.empty((x.shape[0], outputs, *where.out), x.dtype)
+        turned = out.transpose(*range(1, rank + 2), 0)
+        for block, columns in self._columns(x, where):
+            target = turned[(_EVERY, *block)]
+            found = self._product(matrix, columns).reshape(target.shape)
             if offset is None:
                 target[...] = found
             else:
-                xp.add(found, offset, out=target)
+                xp.add(found, offset[..., None], out=target)
         return out.astype(dtype, copy=False)
 
     def weight(
@@ -159,11 +170,22 @@ class _Convolution:
         xp, dtype = self.xp, x.dtype
         x, y = _wide(xp, x), _wide(xp, y)
         where = _geometry(x.shape[2:], kernel, stride, padding, dilation, groups)
-        depth = x.shape[1] // groups
-        total = xp.zeros((groups, y.shape[1] // groups, depth * math.prod(kernel)), x.dtype)
+        outputs, depth = y.shape[1] // groups, x.shape[1] // groups
+        shape = (y.shape[1], depth, *kernel)
+        if where.pointwise and groups == 1:
+            return self._pointwise_weight(x, y).reshape(shape).astype(dtype, copy=False)
+        total = xp.zeros((groups, depth * math.prod(kernel), outputs), x.dtype)
+        turned = self._images_last(y)
         for block, columns in self._columns(x, where):
-            total += xp.matmul(self._part(y, block, groups), columns.swapaxes(1, 2))
-        return total.reshape(y.shape[1], depth, *kernel).astype(dtype, copy=False)
+            rows = turned[(_EVERY, *block)].reshape(groups, outputs, -1)
+            total += self._product(columns, rows.swapaxes(1, 2))
+        return total.swapaxes(1, 2).reshape(shape).astype(dtype, copy=False)
+
+    def _pointwise_weight(self, x: Any, y: Any) -> Any:
+        total = self.xp.zeros((y.shape[1], x.shape[1]), x.dtype)
+        for image, gradient in zip(x, y, strict=True):
+            total += self.xp.dot(gradient.reshape(y.shape[1], -1), image.reshape(x.shape[1], -1).T)
+        return total
 
     def input(
         self, y: Any, weight: Any, size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes,
@@ -173,27 +195,16 @@ class _Convolution:
         xp, dtype = self.xp, y.dtype
         y, weight = _wide(xp, y), _wide(xp, weight)
         where = _geometry(size, weight.shape[2:], stride, padding, dilation, groups)
-        if self._flips(where, weight, y):
+        if _flips(where, weight, y):
             found = self._flipped(y, weight, where)
         else:
             found = self._scattered(y, weight, where)
         return found.astype(dtype, copy=False)
 
-    @staticmethod
-    def _flips(where: _Geometry, weight: Any, y: Any) -> bool:
-        """Whether a convolution with the flipped kernel does the same, and less work."""
-        reach = tuple(d * (k - 1) for d, k in zip(where.dilation, where.kernel, strict=True))
-        return (
-            all(s == 1 for s in where.stride)
-            and all(p <= r for p, r in zip(where.padding, reach, strict=True))
-            and where.out == y.shape[2:]
-            and weight.shape[0] <= weight.shape[1] * where.groups
-        )
-
     def _flipped(self, y: Any, weight: Any, where: _Geometry) -> Any:
         groups, outputs, depth = where.groups, weight.shape[0], weight.shape[1]
         split = weight.reshape(groups, outputs // groups, depth, *where.kernel)
-        flip = (slice(None),) * 3 + (slice(None, None, -1),) * len(where.kernel)
+        flip = (_EVERY,) * 3 + (slice(None, None, -1),) * len(where.kernel)
         turned = split.swapaxes(1, 2)[flip].reshape(groups * depth, -1, *where.kernel)
         padding = tuple(
             d * (k - 1) - p
@@ -205,35 +216,28 @@ class _Convolution:
         xp, groups = self.xp, where.groups
         images, channels = y.shape[0], weight.shape[1] * groups
         matrix = weight.reshape(groups, weight.shape[0] // groups, -1).swapaxes(1, 2)
-        padded = xp.zeros((images, channels, *where.padded), y.dtype)
-        every = (slice(None),)
-        for block in _blocks(where, images, channels, self.limit):
-            n, count, r, rows = block
-            columns = xp.matmul(matrix, self._part(y, block, groups))
-            columns = columns.reshape(channels, *where.kernel, count, rows, *where.out[1:])
-            part = padded[n : n + count]
-            for offset in _offsets(where.kernel):
-                target = part[(*every * 2, *where.under(offset, r, rows))]
-                target += columns[(*every, *offset)].swapaxes(0, 1)
-        return self._crop(padded, where)
+        turned = self._images_last(y)
+        padded = xp.zeros((channels, *where.padded, images), y.dtype)
+        depth = channels * math.prod(where.kernel)
+        for block in _blocks(where.out, images, depth, self.columns):
+            part = turned[(_EVERY, *block)]
+            rows = part.reshape(groups, weight.shape[0] // groups, -1)
+            columns = self._product(matrix, rows)
+            columns = columns.reshape(channels, *where.kernel, *part.shape[1:])
+            for offset in product(*map(range, where.kernel)):
+                target = padded[(_EVERY, *where.under(offset, block), block[-1])]
+                target += columns[(_EVERY, *offset)]
+        inner = padded[(_EVERY, *where.inner)]
+        return xp.ascontiguousarray(inner.transpose(inner.ndim - 1, *range(inner.ndim - 1)))
 
-    def _crop(self, padded: Any, where: _Geometry) -> Any:
-        if not any(where.padding):
-            return padded
-        return self.xp.ascontiguousarray(padded[(slice(None), slice(None), *where.inner)])
-
+    # --- columns as a result ------------------------------------------------------------------------
     def unfold(self, x: Any, kernel: Sizes, dilation: Sizes, padding: Sizes, stride: Sizes) -> Any:
         """Columns of every image: (N, C, *size) to (N, C * kernel, windows)."""
         where = _geometry(x.shape[2:], kernel, stride, padding, dilation, 1)
-        images, channels = x.shape[:2]
-        shape = (channels, *kernel, images, *where.out)
-        windows = self._windows(self._pad(x, where), where, shape, 0)
-        rank = len(kernel)
-        order = (rank + 1, *range(rank + 1), *range(rank + 2, 2 * rank + 2))
-        columns = windows.transpose(order).reshape(
-            images, channels * math.prod(kernel), math.prod(where.out)
-        )
-        return columns if columns.base is None else columns.copy()
+        windows = self._windows(self._images_last(x, where), where)
+        last = windows.ndim - 1
+        columns = self.xp.ascontiguousarray(windows.transpose(last, *range(last)))
+        return columns.reshape(x.shape[0], x.shape[1] * math.prod(kernel), math.prod(where.out))
 
     def fold(
         self, columns: Any, size: Sizes, kernel: Sizes, dilation: Sizes, padding: Sizes,
@@ -244,18 +248,29 @@ class _Convolution:
         images, channels = columns.shape[0], columns.shape[1] // math.prod(kernel)
         split = columns.reshape(images, channels, *kernel, *where.out)
         padded = self.xp.zeros((images, channels, *where.padded), columns.dtype)
-        every = (slice(None),) * 2
-        for offset in _offsets(kernel):
-            target = padded[(*every, *where.under(offset, 0, where.out[0]))]
-            target += split[(*every, *offset)]
-        return self._crop(padded, where)
+        whole = tuple(slice(0, n) for n in where.out)
+        for offset in product(*map(range, kernel)):
+            target = padded[(_EVERY, _EVERY, *where.under(offset, whole))]
+            target += split[(_EVERY, _EVERY, *offset)]
+        return self.xp.ascontiguousarray(padded[(_EVERY, _EVERY, *where.inner)])
 
 
-def _offsets(kernel: Sizes) -> list[Sizes]:
-    offsets: list[Sizes] = [()]
-    for size in kernel:
-        offsets = [(*offset, i) for offset in offsets for i in range(size)]
-    return offsets
+def _flips(where: _Geometry, weight: Any, y: Any) -> bool:
+    """Whether a convolution with the flipped kernel gives the same, and faster.
+
+    It copies columns of ``y`` where the other way adds up columns of the input, which is slower
+    per element; but it may have more columns. The weights below were measured.
+    """
+    reach = tuple(d * (k - 1) for d, k in zip(where.dilation, where.kernel, strict=True))
+    fits = (
+        all(s == 1 for s in where.stride)
+        and all(p <= r for p, r in zip(where.padding, reach, strict=True))
+        and where.out == y.shape[2:]
+    )
+    outputs, inputs = weight.shape[0] // where.groups, weight.shape[1]
+    flipped = math.prod(where.size) * outputs * (inputs / 40 + 0.2)
+    scattered = math.prod(where.out) * inputs * (outputs / 40 + 0.8)
+    return fits and flipped <= scattered
 
 
 def _wide(xp: Any, x: Any) -> Any:
@@ -263,9 +278,9 @@ def _wide(xp: Any, x: Any) -> Any:
     return x.astype(xp.float32) if x.dtype.itemsize == 2 and x.dtype.kind in "fV" else x
 
 
-def kernels(xp: Any, limit: int = 1 << 18) -> dict[str, Kernel]:
-    """All kernels of this file; ``limit`` is how many elements a block of columns may have."""
-    convolution = _Convolution(xp, limit)
+def kernels(xp: Any, columns: int = 512) -> dict[str, Kernel]:
+    """All kernels of this file; a GPU wants more ``columns`` in a block than a cache holds."""
+    convolution = _Convolution(xp, columns)
     return {
         "convolution": convolution.forward,
         "convolution_weight": convolution.weight,

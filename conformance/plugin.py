@@ -13,9 +13,9 @@ from typing import Any
 
 import hypothesis
 import pytest
-import tensorplug as tp
 
-from tensorplug.conformance.samples import Case, cases
+import tensorplug as tp
+from tensorplug.conformance.samples import cases, supports
 
 PROFILES = {"quick": 12, "thorough": 200}
 """How many examples hypothesis tries."""
@@ -52,7 +52,9 @@ def profile_of(config: pytest.Config) -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse unknown devices before anything runs."""
-    config.addinivalue_line("markers", "cases(make=function): the cases to try, as made by function()")
+    config.addinivalue_line(
+        "markers", "cases(make=function): the cases to try, as made by function()"
+    )
     hypothesis.settings.load_profile(f"tensorplug-{profile_of(config)}")
     for name in devices(config):
         try:
@@ -67,12 +69,6 @@ def devices(config: pytest.Config) -> list[str]:
     return [str(name) for name in config.getoption("--device") or ["cpu"]]
 
 
-def supported(case: Case, device: str) -> bool:
-    """Whether the device declares the case's dtype; an undeclared one has a test of its own."""
-    found = tp.device(device)
-    return bool(found.backend.supports_dtype(case.dtype, found.index))
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrise over devices, and over functions and dtypes where a test asks for ``case``."""
     names = devices(metafunc.config)
@@ -82,7 +78,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         only = metafunc.config.getoption("--function")
         if only:
             chosen = [case for case in chosen if case.public.qualname in only]
-        pairs = [(case, name) for name in names for case in chosen if supported(case, name)]
+        pairs = [(case, name) for name in names for case in chosen if supports(name, case.dtype)]
         ids = [f"{case!r}-{name}" for case, name in pairs]
         metafunc.parametrize(("case", "device"), pairs, ids=ids)
     elif "device" in metafunc.fixturenames:

@@ -13,10 +13,10 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+
 import tensorplug as tp
 from tensorplug.autograd.registry import Public
 from tensorplug.backends.dtypes import DType
-
 from tensorplug.conformance.samples import Case, Sample, map_tensors
 
 __all__ = [

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+
 import tensorplug as tp
 from tensorplug.autograd.registry import FUNCTIONS, Public
 from tensorplug.backends.dtypes import DType
 
 __all__ = [
-    "DTYPES", "Case", "Sample", "SampleMaker", "cases", "describe", "map_tensors", "samples_of",
-    "takes", "tensors_in",
+    "DTYPES", "Case", "Sample", "SampleMaker", "cases", "describe", "dtypes_of", "first_cases",
+    "map_tensors", "other_devices", "samples_of", "supports", "takes", "tensors_in",
 ]  # fmt: skip
 
 
@@ -265,6 +266,25 @@ def cases(accept: Callable[[DType], bool] = lambda dtype: True) -> Iterator[Case
         for dtype in DTYPES:
             if accept(dtype) and takes(public, dtype):
                 yield Case(public, dtype)
+
+
+def supports(device: str, dtype: DType) -> bool:
+    """Whether a device declares a type."""
+    found = tp.device(device)
+    return bool(found.backend.supports_dtype(dtype, found.index))
+
+
+def dtypes_of(device: str) -> list[DType]:
+    """The types that a device declares."""
+    return [dtype for dtype in DTYPES if supports(device, dtype)]
+
+
+def other_devices(device: str) -> list[str]:
+    """Devices to mix with: another index of the same type if there is one, and cpu."""
+    found = tp.device(device)
+    count = len(found.backend.devices())
+    others = [f"{found.type}:{(found.index + 1) % count}"] if count > 1 else []
+    return others + ["cpu"] * (found.type != "cpu")
 
 
 def first_cases(public_too: Callable[[Public], bool] = lambda public: True) -> Iterator[Case]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorplug as tp
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -20,6 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+import tensorplug as tp
 from tensorplug.conformance.reference import same
 
 SHAPES = [(), (1,), (4,), (2, 3), (3, 2, 2), (1, 4), (2, 0)]

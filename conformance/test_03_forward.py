@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import tensorplug as tp
 from tensorplug.autograd.registry import FUNCTIONS, Public
 from tensorplug.backends.dtypes import DType, promote
-
 from tensorplug.conformance.reference import (
     Call,
     array_of,
@@ -24,12 +24,13 @@ from tensorplug.conformance.reference import (
     reference_of,
 )
 from tensorplug.conformance.samples import (
-    DTYPES,
     Case,
     Sample,
     cases,
+    dtypes_of,
     first_cases,
     samples_of,
+    supports,
     tensors_in,
 )
 
@@ -77,8 +78,8 @@ def test_values_types_and_devices(case: Case, device: str) -> None:
         assert problem is None, call.fails(problem or "", "the row's type rule, or cpu")
         if not case.public.name.endswith("_"):
             for x, (values, version) in zip(inputs, before, strict=True):
-                untouched = np.array_equal(values, array_of(x), equal_nan=x.dtype.is_inexact)
-                assert untouched and x._version == version, call.fails("an input was modified")
+                same = np.array_equal(values, array_of(x), equal_nan=x.dtype.is_inexact)
+                assert (same, x._version) == (True, version), call.fails("an input was modified")
 
 
 def _wrong_type(case: Case, sample: Sample, there: Sample, got: Any, device: str) -> str | None:
@@ -107,9 +108,9 @@ SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -3.5, 100.0, np.inf, -np.inf, np.nan]
 def with_reference() -> Iterator[Case]:
     for case in cases(lambda dtype: dtype in (tp.float32, tp.float64)):
         row = case.public.row
-        if row is not None and row.family.name in ELEMENTWISE and not case.public.namespace:
-            if reference_of(case.public) is not None:
-                yield case
+        plain = row is not None and row.family.name in ELEMENTWISE and not case.public.namespace
+        if plain and reference_of(case.public) is not None:
+            yield case
 
 
 @pytest.mark.cases(make=with_reference)
@@ -136,11 +137,10 @@ def binary() -> Iterator[Case]:
 
 @pytest.mark.cases(make=binary)
 def test_two_types_are_promoted(case: Case, device: str) -> None:
-    public, where = case.public, tp.device(device)
-    row = public.row
+    public, row = case.public, case.public.row
     if public.call is not row.family.public(row):
         return
-    for one, two in _pairs(where):
+    for one, two in _pairs(device):
         common = promote(one, two)
         compute = row.dtype.compute(common)
         if compute is None:
@@ -152,22 +152,20 @@ def test_two_types_are_promoted(case: Case, device: str) -> None:
         assert got.dtype is rule, f"{text}; computed by: {kernel_of(public, device)}"
 
 
-def _pairs(where: Any) -> Iterator[tuple[DType, DType]]:
+def _pairs(device: str) -> Iterator[tuple[DType, DType]]:
     narrow = (tp.bool, tp.uint8, tp.int8, tp.int64, tp.float16, tp.float32, tp.complex64)
-    there = [d for d in narrow if where.backend.supports_dtype(d, where.index)]
+    there = [dtype for dtype in narrow if supports(device, dtype)]
     for i, one in enumerate(there):
         for two in there[i + 1 :]:
-            if where.backend.supports_dtype(promote(one, two), where.index):
+            if supports(device, promote(one, two)):
                 yield one, two
 
 
 def test_the_whole_promotion_table_of_add(device: str) -> None:
-    where = tp.device(device)
-    there = [d for d in DTYPES if where.backend.supports_dtype(d, where.index)]
-    for one in there:
-        for two in there:
+    for one in dtypes_of(device):
+        for two in dtypes_of(device):
             rule = promote(one, two)
-            if not where.backend.supports_dtype(rule, where.index):
+            if not supports(device, rule):
                 continue
             x, y = tp.ones(2, dtype=one, device=device), tp.ones((), dtype=two, device=device)
             got = x + y
@@ -178,10 +176,7 @@ def test_the_whole_promotion_table_of_add(device: str) -> None:
 
 @pytest.mark.parametrize(("number", "floor"), [(True, tp.bool), (2, tp.int64), (1.5, tp.float32)])
 def test_python_numbers_are_weak(device: str, number: Any, floor: Any) -> None:
-    where = tp.device(device)
-    for dtype in DTYPES:
-        if not where.backend.supports_dtype(dtype, where.index):
-            continue
+    for dtype in dtypes_of(device):
         order = ("bool", "int", "float", "complex")
         kind = "int" if dtype.kind == "uint" else dtype.kind
         rule = dtype if order.index(kind) >= order.index(floor.kind) else floor
@@ -194,9 +189,7 @@ def test_python_numbers_are_weak(device: str, number: Any, floor: Any) -> None:
 
 
 def takes_out() -> Iterator[Case]:
-    return first_cases(
-        lambda p: not p.random and "out" in inspect.signature(p.call).parameters
-    )
+    return first_cases(lambda p: not p.random and "out" in inspect.signature(p.call).parameters)
 
 
 @pytest.mark.cases(make=takes_out)
@@ -259,7 +252,7 @@ def test_methods_equal_functions(case: Case, device: str) -> None:
 def _arrays(value: Any) -> Any:
     if isinstance(value, tp.Tensor):
         return array_of(value)
-    if type(value) is list or isinstance(value, tuple) and not isinstance(value, tp.Size):
+    if type(value) is list or (isinstance(value, tuple) and not isinstance(value, tp.Size)):
         return [_arrays(item) for item in value]
     return value
 

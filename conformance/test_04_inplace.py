@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import tensorplug as tp
 from tensorplug.autograd.registry import Public
-
 from tensorplug.conformance.reference import Call, array_of, compare
 from tensorplug.conformance.samples import Case, Sample, cases, first_cases, samples_of
 

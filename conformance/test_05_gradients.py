@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorplug as tp
 
+import tensorplug as tp
 from tensorplug.conformance.reference import Call, array_of
 from tensorplug.conformance.samples import Case, Sample, cases, map_tensors, samples_of, tensors_in
 
@@ -157,9 +157,9 @@ def follows(function: Any, xs: list[tp.Tensor], which: int) -> bool:
         tp.autograd.grad(outs, alone[which : which + 1], [out.detach() for out in outs],
                          allow_unused=True)  # fmt: skip
     except RuntimeError as error:
-        assert "no derivative with respect to" in str(error), str(error)
-        assert getattr(error, "op", None), f"expected the op's name with {error}"
-        return False
+        if "no derivative with respect to" in str(error) and getattr(error, "op", None):
+            return False
+        raise
     return True
 
 
@@ -179,7 +179,9 @@ def test_second_derivatives(case: Case, device: str, thorough: bool) -> None:
         problem = slope_problem(gradient, values)
         assert problem is None, call.fails(f"second derivative: {problem}")
         if thorough:
-            assert tp.autograd.gradgradcheck(lambda *v, f=function: tuple(f(*v)), xs), call.fails("")
+            assert tp.autograd.gradgradcheck(lambda *v, f=function: tuple(f(*v)), xs), call.fails(
+                ""
+            )
 
 
 # --- what has no gradient, and what is left behind ------------------------------------------------

@@ -35,7 +35,10 @@ class NumpyBackend(StridedBackend):
     soft_errors: ClassVar[tuple[type[BaseException], ...]] = (RuntimeWarning, FloatingPointError)
 
     def __init__(self) -> None:
-        self._kernels = {**kernels(np), **numpy_special.kernels(), **strided_nn.kernels(np)}
+        self._kernels = {
+            **kernels(np), **numpy_special.kernels(), **strided_nn.kernels(np),
+            **strided_linalg.kernels(np), **numpy_linalg.kernels(),
+        }  # fmt: skip
         self._into = into_kernels(np)
 
     def devices(self) -> Sequence[Any]:

@@ -48,7 +48,9 @@ RULES = {
         ("ml_dtypes",),
         ("matplotlib", "opt_einsum", "rich", "safetensors"),
     ),
-    "conformance": Rule(("api", "autograd", "backends"), ("hypothesis", "numpy", "pytest")),
+    "conformance": Rule(
+        ("api", "autograd", "backends"), ("hypothesis", "numpy", "pytest"), ("rich",)
+    ),
 }
 
 # The array library of each shipped plugin.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd import slow
-from ..autograd.errors import OpError
+from ..autograd.errors import OpError, check_devices
 from ..autograd.registry import ROWS, function
 from ..autograd.tensor import Tensor
-from ..backends.dtypes import promote
+from ..backends.dtypes import default_float, promote
 from ._arguments import settle, tensor
 
 __all__ = ["allclose", "equal", "is_nonzero", "isclose", "isin"]
@@ -52,7 +52,7 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     if rtol == 0 and atol == 0:
         return close  # type: ignore[no-any-return]
     if not input._dtype.is_inexact:
-        dtype = slow.dtypes.default_float()
+        dtype = default_float()
         input, other = slow.cast(input, dtype), slow.cast(other, dtype)
     allowed = _call["abs"](other * rtol) + atol
     away = _call["abs"](input - other)
@@ -82,7 +82,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
         True
     """
     input, other = tensor("equal", input), tensor("equal", other, "other")
-    slow.errors.check_devices("equal", (input, other))
+    check_devices("equal", (input, other))
     if input._h.shape != other._h.shape:
         return False
     return bool(_call["all"](_call["eq"](input, other), None, False).item())

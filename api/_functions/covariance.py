@@ -22,11 +22,14 @@ _matmul, _mul = ROWS["matmul"].call, ROWS["mul"].call
 
 def _weights(name: str, what: str, x: Any, count: int, whole: bool) -> Tensor:
     if type(x) is not Tensor or len(x._h.shape) > 1 or x._h.shape not in ((count,), ()):
-        raise OpError(f"cov: expected {what} of shape ({count},), got {getattr(x, 'shape', x)}",
+        raise OpError(f"{name}: expected {what} of shape ({count},), got {getattr(x, 'shape', x)}",
                       op=name)  # fmt: skip
+    if x.lt(0).any().item():  # type: ignore[attr-defined]
+        raise OpError(f"{name}: expected {what} of 0 or more, got negative ones; {what} cannot be "
+                      "negative", op=name)  # fmt: skip
     if whole == x._dtype.is_inexact:
         kind = "integers" if whole else "floating-point numbers"
-        raise OpError(f"cov: expected {what} to be {kind}, got {x._dtype}", op=name)
+        raise OpError(f"{name}: expected {what} to be {kind}, got {x._dtype}", op=name)
     return x
 
 
@@ -59,25 +62,20 @@ def cov(
         other = _weights("cov", "aweights", aweights, count, False)
         weights = other if weights is None else _mul(other, weights)
     if weights is None:
-        mean, freedom = F.mean(x, (1,), True), count - correction
-        away = F.sub(x, mean)
-        scaled = away
+        away = scaled = F.sub(x, F.mean(x, (1,), True))
+        freedom: Any = max(count - correction, 0)
     else:
-        weights = slow.cast(weights, x._dtype.to_real())
         total = F.sum(weights, None, False)
-        spread = slow.cast(weights, x._dtype)
-        mean = F.div(F.sum(_mul(x, spread), (1,), True), slow.cast(total, x._dtype))
+        mean = F.div(F.sum(_mul(x, weights), (1,), True), total)
         freedom = F.sub(total, correction)
-        if aweights is not None and fweights is not None or aweights is not None:
-            part = F.sum(_mul(weights, slow.cast(aweights, weights._dtype)), None, False)
+        if correction == 0:
+            freedom = total
+        elif aweights is not None:
+            part = F.sum(_mul(weights, aweights), None, False)
             freedom = F.sub(total, F.div(_mul(part, correction), total))
+        freedom = F.clamp_min(freedom, 0)
         away = F.sub(x, mean)
-        scaled = _mul(away, spread)
-    if type(freedom) is Tensor:
-        freedom = F.clamp_min(freedom, 0.0)
-        freedom = slow.cast(freedom, x._dtype)
-    else:
-        freedom = max(freedom, 0)
+        scaled = _mul(away, weights)
     found = F.div(_matmul(away, adjoint(F, scaled)), freedom)
     return F.reshape(found, ()) if found._h.shape == (1, 1) else found  # type: ignore[no-any-return]
 

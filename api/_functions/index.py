@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._arguments import array_index, finish, integers, wrap_dim
-from ..autograd import slow
-from ..autograd.errors import OpError, OpIndexError, OpTypeError, check_devices
+from ..autograd.errors import OpError, OpIndexError, OpTypeError, OpValueError, check_devices
 from ..autograd.registry import ROWS, function
 from ..autograd.tensor import Tensor, make
 from ..backends import dtypes
@@ -270,7 +269,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     """
     sizes = integers("unravel_index", (shape,) if isinstance(shape, int) else (tuple(shape),))
     if indices._dtype.is_inexact or indices._dtype is dtypes.bool_:
-        raise slow.errors.OpValueError(
+        raise OpValueError(
             f"unravel_index: expected integers, got {indices._dtype}; expected 'indices' to be "
             "integer dtype"
         )
@@ -278,7 +277,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     values = indices.reshape(-1).tolist()  # type: ignore[attr-defined]
     outside = [value for value in values if not -total <= value < total]
     if min(sizes, default=0) < 0 or outside:
-        raise slow.errors.OpValueError(
+        raise OpValueError(
             f"unravel_index: expected sizes of 0 or more and indices below {total}, got {sizes} "
             f"and {outside[:3]}; 'shape' and 'indices' do not fit"
         )

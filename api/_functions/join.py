@@ -12,6 +12,7 @@ from ..autograd.errors import OpError, check_devices
 from ..autograd.inplace import write_out
 from ..autograd.registry import ROWS, function
 from ..autograd.tensor import Tensor
+from ..backends.dtypes import int64
 from .view import atleast_1d, atleast_2d, atleast_3d, broadcast_tensors
 
 __all__ = ["cat", "meshgrid", "stack"]
@@ -245,7 +246,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
 
 
 def _pick(input: Tensor, places: list[int]) -> Tensor:
-    index = input.new_tensor(places, dtype=slow.dtypes.int64)  # type: ignore[attr-defined]
+    index = input.new_tensor(places, dtype=int64)  # type: ignore[attr-defined]
     return input.index_select(0, index)  # type: ignore[attr-defined,no-any-return]
 
 
@@ -262,7 +263,7 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     count = x._h.shape[0] if N is None else N
     if count < 0:
         raise OpError(f"vander: expected N >= 0, got {count}; N must be non-negative", op="vander")
-    power = slow.result_type(x, slow.dtypes.int64) if not x._dtype.is_inexact else x._dtype
+    power = slow.result_type(x, int64) if not x._dtype.is_inexact else x._dtype
     base = slow.cast(x, power)
     columns = [base.new_ones(x._h.shape[0])][:count]  # type: ignore[attr-defined]
     while len(columns) < count:

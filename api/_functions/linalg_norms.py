@@ -7,7 +7,7 @@ from typing import Any
 
 from .._arguments import wrap_dims
 from ..autograd import slow
-from ..autograd.errors import OpError, OpTypeError
+from ..autograd.errors import OpError, OpIndexError, OpTypeError
 from ..autograd.kernels import tensor_kernels
 from ..autograd.ops.linalg import LinAlgError
 from ..autograd.registry import ROWS, function
@@ -99,11 +99,12 @@ def _matrix_norm(name: str, A: Tensor, ord: Any, dim: Any, keepdim: bool) -> Ten
     if ord in ("nuc", 2, -2):
         order = (*[d for d in range(rank) if d not in (first, second)], first, second)
         values = singular_values(name, F.permute(A, order))
-        if ord != "nuc" and not values._h.shape[-1]:
+        empty = not values._h.shape[-1]
+        if empty and ord == -2:
             raise _empty(name, ord, A)
         last = (rank - 2,)
         found = (
-            F.sum(values, last, False) if ord == "nuc"
+            F.sum(values, last, False) if ord == "nuc" or empty
             else F.amax(values, last, False) if ord == 2 else F.amin(values, last, False)
         )  # fmt: skip
         if not keepdim:
@@ -117,16 +118,20 @@ def _matrix_norm(name: str, A: Tensor, ord: Any, dim: Any, keepdim: bool) -> Ten
             op=name,
         )
     summed, best = (first, second) if abs(ord) == 1 else (second, first)
-    if not A._h.shape[best]:
+    empty = not A._h.shape[best]
+    if empty and ord < 0:
         raise _empty(name, ord, A)
     sums = F.sum(F.abs(A), (summed,), True)
-    found = F.amax(sums, (best,), True) if ord > 0 else F.amin(sums, (best,), True)
+    if empty:
+        found = F.sum(sums, (best,), True)
+    else:
+        found = F.amax(sums, (best,), True) if ord > 0 else F.amin(sums, (best,), True)
     return found if keepdim else F.sum(found, tuple(sorted((first, second))), False)
 
 
-def _empty(name: str, ord: Any, A: Tensor) -> OpError:
-    return OpError(f"{name}: expected elements to take the {ord} norm of, got shape "
-                   f"{tuple(A._h.shape)}; it cannot be computed over an empty dimension", op=name)  # fmt: skip
+def _empty(name: str, ord: Any, A: Tensor) -> OpIndexError:
+    return OpIndexError(f"{name}: expected elements to take the {ord} norm of, got shape "
+                        f"{tuple(A._h.shape)}; it cannot be computed over an empty dimension", op=name)  # fmt: skip
 
 
 @function(namespace="linalg", dtypes=TYPES,

@@ -36,7 +36,8 @@ def _power(name: str, A: Tensor, n: int) -> Tensor:
     if n < 0:
         A, n = inverse_of(name, A), -n
     if n == 0:
-        return F.clone(F.expand(eye(F, shape[-1], A._dtype), shape))
+        # With A as the value that is never taken, its gradient is zero and not missing.
+        return F.where(F.zeros(shape, dtypes.bool_), A, eye(F, shape[-1], A._dtype))  # type: ignore[no-any-return]
     result = None
     while True:
         if n & 1:
@@ -61,8 +62,11 @@ def _matrix_power_top(input: Tensor, n: int, *, out: Tensor | None = None) -> Te
 
 
 def _exp(A: Tensor) -> Tensor:
-    check_square("linalg.matrix_exp", A)
-    return ROWS["matrix_exp"].call(A)  # type: ignore[no-any-return]
+    """The exponential; half types are computed in float32, as PyTorch's are."""
+    dtype = A._dtype
+    wide = slow.cast(A, dtypes.float32) if dtype.is_inexact and dtype.itemsize == 2 else A
+    check_square("linalg.matrix_exp", wide)
+    return slow.cast(ROWS["matrix_exp"].call(wide), dtype)
 
 
 @function(namespace="linalg", dtypes=TYPES, row="matrix_exp", ref="scipy.linalg.expm",
@@ -72,7 +76,11 @@ def matrix_exp(A: Tensor) -> Tensor:
     return _exp(A)
 
 
-function(name="matrix_exp", dtypes=TYPES, samples=lambda t: [(t(3, 3),)])(lambda input: _exp(input))
+@function(name="matrix_exp", dtypes=TYPES, samples=lambda t: [(t(3, 3),)])
+def _matrix_exp_top(input: Tensor) -> Tensor:
+    """See :func:`tensorplug.linalg.matrix_exp`."""
+    return _exp(input)
+
 
 # --- products --------------------------------------------------------------------------------------
 

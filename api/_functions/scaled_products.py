@@ -10,6 +10,7 @@ from ..autograd.errors import OpError, wrong_dtype
 from ..autograd.ops.products import MATMUL
 from ..autograd.registry import ROWS, function
 from ..autograd.tensor import Tensor
+from ..backends import dtypes
 from .products import bmm, check_ranks, factors, finish, matrix_product, outer, same_batch
 
 __all__: list[str] = []
@@ -18,14 +19,7 @@ _matmul, _mul, _add = MATMUL.call, ROWS["mul"].call, ROWS["add"].call
 _permute, _reshape = ROWS["permute"].call, ROWS["reshape"].call
 
 
-def _scale(name: str, x: Tensor, factor: Any, what: str) -> Tensor:
-    factor = number_of(factor)
-    if not x._dtype.is_inexact and isinstance(factor, (float, complex)):
-        raise OpError(
-            f"{name}: expected {what} to be an integer for {x._dtype} tensors, got {factor!r}; for "
-            f"integral input tensors, argument {what} must not be a floating point number",
-            op=name,
-        )
+def _scale(x: Tensor, factor: Any) -> Tensor:
     return x if factor == 1 else _mul(x, factor)
 
 
@@ -36,7 +30,10 @@ def _combine(
     factors(name, input, product)
     if product._dtype.kind == "bool":
         raise wrong_dtype(MATMUL, product._dtype)
-    result = _scale(name, product, alpha, "alpha")
+    beta, alpha = number_of(beta), number_of(alpha)
+    if not product._dtype.is_inexact:  # whole numbers take whole factors, cut if need be
+        beta, alpha = int(beta.real), int(alpha.real)
+    result = _scale(product, alpha)
     shape = tuple(result._h.shape)
     own = tuple(input._h.shape)
     if len(own) > len(shape) or any(
@@ -47,12 +44,23 @@ def _combine(
             "the tensor must match",
             op=name,
         )
-    if number_of(beta) != 0:
-        result = _add(_scale(name, input, beta, "beta"), result)
+    if beta != 0:
+        result = _add(_scale(input, beta), result)
     return finish(name, result, out)
 
 
 _Number = float | int | complex
+
+
+def _is_half(x: Any) -> bool:
+    return type(x) is Tensor and x._dtype.is_inexact and x._dtype.itemsize == 2
+
+
+def _in_float32(call: Any, values: tuple[Tensor, ...], beta: Any, alpha: Any, out: Any) -> Tensor:
+    """A combination of half types, rounded once."""
+    dtype = slow.result_type(*values)
+    result = call(*(slow.cast(x, dtypes.float32) for x in values), beta=beta, alpha=alpha)
+    return finish(call.__name__, slow.cast(result, dtype), out)
 
 
 @function(inplace=True, dtypes="uint int float complex",
@@ -64,6 +72,8 @@ def addmm(
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """``beta * input + alpha * (mat1 @ mat2)``; ``input`` is broadcast to the product."""
+    if _is_half(mat1) and input._dtype is mat1._dtype:
+        return _in_float32(addmm, (input, mat1, mat2), beta, alpha, out)
     check_ranks("addmm", (2, 2), mat1, mat2)
     return _combine("addmm", input, matrix_product("addmm", mat1, mat2, None), beta, alpha, out)
 
@@ -77,6 +87,8 @@ def addmv(
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """``beta * input + alpha * (mat @ vec)``."""
+    if _is_half(mat) and input._dtype is mat._dtype:
+        return _in_float32(addmv, (input, mat, vec), beta, alpha, out)
     check_ranks("addmv", (2, 1), mat, vec)
     return _combine("addmv", input, matrix_product("addmv", mat, vec, None), beta, alpha, out)
 
@@ -89,8 +101,17 @@ def addr(
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """``beta * input + alpha * outer(vec1, vec2)``; types are promoted."""
+    if _is_half(vec1) and input._dtype is vec1._dtype:
+        return _in_float32(addr, (input, vec1, vec2), beta, alpha, out)
     product = outer(vec1, vec2)
     dtype = slow.result_type(input, product)
+    for what, factor in (("beta", number_of(beta)), ("alpha", number_of(alpha))):
+        if not dtype.is_inexact and not isinstance(factor, int):
+            raise OpError(
+                f"addr: expected {what} to be an integer for {dtype} tensors, got {factor!r}; for "
+                f"integral input tensors, argument {what} must not be a floating point number",
+                op="addr",
+            )
     input, product = slow.cast(input, dtype), slow.cast(product, dtype)
     if dtype.kind == "bool":
         both = ROWS["logical_and"].call(product, bool(alpha))
@@ -107,9 +128,9 @@ def baddbmm(
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """``beta * input + alpha * bmm(batch1, batch2)``."""
+    if _is_half(batch1) and input._dtype is batch1._dtype:
+        return _in_float32(baddbmm, (input, batch1, batch2), beta, alpha, out)
     product = bmm(batch1, batch2)
-    if not product._dtype.is_inexact:  # whole numbers take whole factors, cut if need be
-        beta, alpha = int(number_of(beta).real), int(number_of(alpha).real)
     return _combine("baddbmm", input, product, beta, alpha, out)
 
 
@@ -122,6 +143,8 @@ def addbmm(
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """``beta * input + alpha * sum of batch1[i] @ batch2[i]``."""
+    if _is_half(batch1) and input._dtype is batch1._dtype:
+        return _in_float32(addbmm, (input, batch1, batch2), beta, alpha, out)
     check_ranks("addbmm", (3, 3), batch1, batch2)
     same_batch("addbmm", batch1, batch2)
     count, rows, inner = batch1._h.shape

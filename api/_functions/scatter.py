@@ -7,7 +7,7 @@ from typing import Any
 from .._arguments import finish, wrap_dim
 from .._indexing import as_indices
 from ..autograd import slow
-from ..autograd.errors import OpError, OpIndexError, check_devices
+from ..autograd.errors import OpError, OpIndexError, OpTypeError, check_devices
 from ..autograd.registry import ROWS, function
 from ..autograd.tensor import Tensor, make
 from ..backends.layout import numel
@@ -107,7 +107,7 @@ def scatter(
     """
     given = src if src is not None else value
     if given is None:
-        raise slow.errors.OpTypeError("scatter: expected src or value, got neither", op="scatter")
+        raise OpTypeError("scatter: expected src or value, got neither", op="scatter")
     if reduce is None:
         return finish("scatter", _apply("scatter", _scatter, input, dim, index, given), out, input)
     if reduce not in _REDUCE_NAMES:
@@ -275,7 +275,7 @@ def index_put(
         RuntimeError: types differ.
     """
     if not isinstance(indices, (tuple, list)):
-        raise slow.errors.OpTypeError(
+        raise OpTypeError(
             f"index_put: expected a tuple of tensors as indices, got {type(indices).__name__}"
         )
     _same_type("index_put", input, values)

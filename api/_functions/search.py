@@ -8,7 +8,7 @@ from .._arguments import wrap_dim
 from ..autograd import slow
 from ..autograd.errors import OpError
 from ..autograd.registry import ROWS, function
-from ..autograd.tensor import Tensor
+from ..autograd.tensor import Tensor, make
 from ..backends.dtypes import float64, int32, int64
 from ._arguments import settle, tensor
 
@@ -154,11 +154,11 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     F = input._device.F
     if weights is None:
         dtype = int64
-        source = slow.make(F.full(shape, 1, dtype), dtype, input._device)
+        source = make(F.full(shape, 1, dtype), dtype, input._device)
     else:
         dtype = weights._dtype if weights._dtype.is_inexact else float64
         source = slow.cast(weights.detach(), dtype)
-    zeros = slow.make(F.zeros((max(size, minlength),), dtype), dtype, input._device)
+    zeros = make(F.zeros((max(size, minlength),), dtype), dtype, input._device)
     if not shape[0]:
         return zeros
     return _call["scatter_add"](zeros, source, 0, input._h)  # type: ignore[no-any-return]
@@ -203,7 +203,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *,
     place = _call["floor"]((_call["where"](inside, flat, low) - low) / (high - low) * bins)
     place = _call["cast"](_call["clamp_max"](place, bins - 1), int64)
     F = input._device.F
-    zeros = slow.make(F.zeros((bins,), input._dtype), input._dtype, input._device)
+    zeros = make(F.zeros((bins,), input._dtype), input._dtype, input._device)
     counted = _call["cast"](inside, input._dtype)
     if not flat._h.shape[0]:
         return settle(name, zeros, out)
@@ -229,7 +229,7 @@ def _checked(name: str, input: Tensor, q: Any, interpolation: str) -> Tensor:
         if not 0 <= q <= 1:
             raise OpError(f"{name}: expected q in the range [0, 1], got {q}", op=name)
         F = input._device.F
-        return slow.make(F.full((), q, input._dtype), input._dtype, input._device)
+        return make(F.full((), q, input._dtype), input._dtype, input._device)
     if len(q._h.shape) > 1 or q._dtype is not input._dtype:
         raise OpError(
             f"{name}: expected q to be a number or a tensor of at most 1 dimension and of type "

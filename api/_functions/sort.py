@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from .._arguments import wrap_dim
-from ..autograd import return_types, slow
+from ..autograd import return_types
 from ..autograd.errors import OpError, OpIndexError
 from ..autograd.registry import ROWS, function
-from ..autograd.tensor import Tensor
+from ..autograd.tensor import Tensor, make
+from ..backends.dtypes import iinfo
 from ._arguments import settle, tensor
 
 __all__ = [
@@ -183,9 +184,9 @@ def _of_all(name: str, input: Tensor) -> Tensor:
     if 0 in input._h.shape:
         if input._dtype.is_inexact:
             return _call["mean"](input, None, False)  # type: ignore[no-any-return]  # nan
-        low = slow.dtypes.iinfo(input._dtype).min
+        low = iinfo(input._dtype).min
         F = input._device.F
-        return slow.make(F.full((), low, input._dtype), input._dtype, input._device)
+        return make(F.full((), low, input._dtype), input._dtype, input._device)
     if name == "median":
         return _call["median"](input, None, False)  # type: ignore[no-any-return]
     flat = input.reshape(-1)

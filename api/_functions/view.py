@@ -39,7 +39,11 @@ def view(self: Tensor, *shape: Any) -> Tensor:
         shape = integers("view", shape)
     if shape and min(shape) < 0:
         shape = infer("view", integers("view", shape), numel(self._h.shape))
-    return _view(self, shape)  # type: ignore[no-any-return]
+    try:
+        return _view(self, shape)  # type: ignore[no-any-return]
+    except OpError:
+        infer("view", integers("view", shape), numel(self._h.shape))  # a wrong number of elements
+        raise
 
 
 def view_dtype(self: Tensor, dtype: DType) -> Tensor:

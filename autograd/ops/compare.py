@@ -7,6 +7,7 @@ from typing import Any
 
 from ...backends.dtypes import bool_
 from ..families import BINARY, COMPARE, UNARY
+from ..kernels import ON_BOOL
 from ..kinds import ALWAYS_BOOL, INTEGER, INTEGRAL, REAL_TO_BOOL
 from ..registry import op
 
@@ -95,3 +96,19 @@ def _signbit(F: Any, x: Any) -> Any:
 
 op("signbit", UNARY, xp=None, dtype=REAL_TO_BOOL, generic=_signbit, inplace=False,
    ref="signbit")  # fmt: skip
+
+# --- bool where the standard wants numbers ---------------------------------------------------------
+
+ON_BOOL.update(
+    add=lambda F, x, y: F.bitwise_or(x, y),
+    mul=lambda F, x, y: F.bitwise_and(x, y),
+    maximum=lambda F, x, y: F.bitwise_or(x, y),
+    minimum=lambda F, x, y: F.bitwise_and(x, y),
+    lt=lambda F, x, y: F.bitwise_and(F.bitwise_not(x), y),
+    le=lambda F, x, y: F.bitwise_or(F.bitwise_not(x), y),
+    gt=lambda F, x, y: F.bitwise_and(x, F.bitwise_not(y)),
+    ge=lambda F, x, y: F.bitwise_or(x, F.bitwise_not(y)),
+    amax=lambda F, x, dims, keepdim: F.any(x, dims, keepdim),
+    amin=lambda F, x, dims, keepdim: F.all(x, dims, keepdim),
+    abs=lambda F, x: F.clone(x),
+)

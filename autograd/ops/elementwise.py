@@ -86,7 +86,18 @@ def _pow_exponent(F: Any, g: Any, x: Any, y: Any, out: Any) -> Any:
     return drop(F, zero, g * conj(F, out * F.log(F.where(zero, 1, x))))
 
 
-op("pow", BINARY, dtype=NO_BOOL, public=False, domain=(0.2, 3),
+def _pow(F: Any, x: Any, y: Any) -> Any:
+    if F.dtype_of(y).kind != "int":
+        return F.power(x, y)
+    # To a negative power: 1 and -1 have whole reciprocals, all others round to 0.
+    negative = y < 0
+    unit = F.where(F.remainder(y, F.full((), 2, F.dtype_of(y))) == 0, x * x, x)
+    reciprocal = F.where(F.abs(x) == 1, unit, 0)
+    return F.where(negative, reciprocal, F.power(x, F.where(negative, 0, y)))
+
+
+op("power", BINARY, xp="pow", dtype=NO_BOOL, public=False)
+op("pow", BINARY, xp=None, dtype=NO_BOOL, generic=_pow, public=False, domain=(0.2, 3),
    grad={"x": _pow_base, "y": _pow_exponent})  # fmt: skip
 
 # --- division to whole numbers ------------------------------

@@ -146,6 +146,11 @@ def _rows(F: Any, x: Any, order: Any) -> Any:
     return F.gather(x, rank - 2, F.clone(F.expand(as_column(F, order), x.shape)))
 
 
+def _size(F: Any, x: Any) -> Any:
+    """LAPACK's cheap measure of complex numbers, so that the same rows are exchanged."""
+    return F.abs(F.real(x)) + F.abs(F.imag(x)) if F.dtype_of(x).is_complex else F.abs(x)
+
+
 def _lu_factor(F: Any, x: Any, pivot: bool) -> tuple[Any, Any]:
     """Gaussian elimination, one column of all matrices after the other."""
     rows, columns = x.shape[-2:]
@@ -155,7 +160,7 @@ def _lu_factor(F: Any, x: Any, pivot: bool) -> tuple[Any, Any]:
     pivots = [F.zeros((*x.shape[:-2], 0), int64)]
     for k in range(steps):
         if pivot:
-            sizes = F.abs(F.index(x, (..., k)))
+            sizes = _size(F, F.index(x, (..., k)))
             best = F.argmax(F.where(row_at < k, -1, sizes), len(x.shape) - 2, True)
             x = _rows(F, x, _swap(F, row_at, k, best))
             pivots.append(best)
@@ -199,7 +204,8 @@ op("lu_parts", GENERIC, inputs=("x",), attrs=("packed",), outputs=("L", "U"), xp
 # --- functions of matrices -----------------------------------------------------------------------------
 
 _TERMS = 18
-"""Terms of the series: at norms up to 1/2 the rest is below one unit of float64's last place."""
+_NORM = {8: 1.09, 4: 3.01}
+"""Norms up to which that many terms of the series suffice, by the bytes of a real number."""
 
 
 def _matrix_exp(F: Any, x: Any) -> Any:
@@ -209,7 +215,8 @@ def _matrix_exp(F: Any, x: Any) -> Any:
         return F.clone(x)
     rank = len(x.shape)
     norm = F.amax(F.sum(F.abs(x), (rank - 2,), True), (rank - 1,), True)
-    halvings = F.ceil(F.log2(F.where(norm > 0.5, norm * 2, 1)))
+    limit = _NORM[dtype.to_real().itemsize]
+    halvings = F.ceil(F.log2(F.where(norm > limit, norm / limit, 1)))
     halvings = F.where(F.isfinite(halvings), halvings, 0)
     most = int(F.backend.to_host(F.amax(halvings, None, False)))
     x = x * F.cast(F.exp2(-halvings), dtype)

@@ -12,7 +12,7 @@ from ..families import GENERIC, Family
 from ..inplace import write_out
 from ..kinds import FLOATING, NO_BOOL
 from ..modes import GRAD_MODE
-from ..node import record_two
+from ..record import record_two
 from ..registry import Row, op
 from ..tensor import Tensor, _new
 from .composed import composed

@@ -7,11 +7,11 @@ from typing import Any
 
 from ...backends.dtypes import bool_
 from .. import slow
-from ..errors import OpError
+from ..errors import OpError, check_devices, recover
 from ..families import BINARY, GENERIC, TERNARY, UNARY
 from ..kinds import COMPLEX_TO_FLOAT, DEFAULT, FLOATING, NO_BOOL, NO_COMPLEX, NUMERIC_REAL
 from ..modes import GRAD_MODE
-from ..node import record
+from ..record import record
 from ..registry import ROWS, op
 from ..tensor import Tensor, make
 from .elementwise import drop, is_array
@@ -41,7 +41,7 @@ def where(condition: Any, input: Any, other: Any) -> Tensor:
     try:
         handle = kernel(*raw)
     except Exception as error:
-        handle = slow.errors.recover(WHERE, error, (condition, input, other), kernel, raw)
+        handle = recover(WHERE, error, (condition, input, other), kernel, raw)
     result = make(handle, dtype, device)
     if dtype.is_inexact and grad_mode() and slow.tracked((input, other)):
         record(WHERE, result, (condition, input, other), ())
@@ -52,7 +52,7 @@ def _mixed(condition: Any, input: Any, other: Any) -> tuple[Any, ...]:
     """Everything but three tensors of fitting types: numbers and promotion."""
     device = next((x._device for x in (condition, input, other) if type(x) is Tensor), None)
     values = tuple(slow.operand(WHERE, x, device) for x in (condition, input, other))
-    slow.errors.check_devices("where", values)
+    check_devices("where", values)
     condition = values[0] if type(values[0]) is Tensor else slow.as_tensor[0](values[0])
     device = condition._device
     if condition._dtype.kind == "uint" and condition._dtype.itemsize == 1:

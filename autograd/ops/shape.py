@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...backends.base import Layout
+from ...backends.dtypes import int64
 from ...backends.layout import (
     contiguous_strides,
     diagonal_layout,
@@ -14,9 +15,10 @@ from ...backends.layout import (
     unfold_layout,
 )
 from .. import slow
+from ..errors import recover
 from ..families import GENERIC, VIEW
 from ..modes import GRAD_MODE
-from ..node import record
+from ..record import record
 from ..registry import Row, op
 from ..tensor import MAYBE, Tensor, make, touch
 
@@ -64,7 +66,7 @@ def retyped(row: Row, differentiable: bool) -> Any:
         try:
             handle = kernel(input._h, attribute)
         except Exception as error:
-            handle = slow.errors.recover(
+            handle = recover(
                 row, error, (input, attribute), kernel, (input._h, attribute)
             )
         result = make(handle, device.F.dtype_of(handle), device)
@@ -120,9 +122,9 @@ def positions(F: Any, layout: Layout) -> Any:
     ``F`` are the raw kernels of the device.
     """
     shape, strides, offset = layout
-    found = F.full((1,) * len(shape), offset, slow.dtypes.int64)
+    found = F.full((1,) * len(shape), offset, int64)
     for dim, (size, stride) in enumerate(zip(shape, strides, strict=True)):
-        steps = F.arange(0, size, 1, slow.dtypes.int64) * stride
+        steps = F.arange(0, size, 1, int64) * stride
         found = found + F.view(steps, (size,) + (1,) * (len(shape) - dim - 1))
     return F.reshape(found, (numel(shape),))
 

@@ -33,6 +33,11 @@ def _eigh(result: Any, call: Call) -> Any:
     return values, product, _gram(vectors)
 
 
+def _eig(result: Any, call: Call) -> Any:
+    values, vectors = result
+    return values, vectors.abs()
+
+
 def _qr(result: Any, call: Call) -> Any:
     q, r = result
     if q.numel() == 0:
@@ -94,6 +99,7 @@ def _sorted_unique(result: Any, call: Call) -> Any:
 _CANONICAL: dict[str, Callable[[Any, Call], Any]] = {
     "linalg.svd": _svd,
     "linalg.eigh": _eigh,
+    "linalg.eig": _eig,
     "linalg.qr": _qr,
     "qr": _qr,
     "argsort": _argsort,

@@ -164,7 +164,7 @@ def rrelu(
     return _run("rrelu", lambda x: tp.where(x > 0, x, x * slopes), input, inplace)
 
 
-# --- with exponentials -----------------------------------------------------------------------------
+# --- with exponentials ----------------------------------------------------------------------------
 
 
 @function(namespace="nn.functional", row="elu", samples=lambda t: [*_shapes(t), (t(3), 0.5)])
@@ -276,7 +276,7 @@ def logsigmoid(input: Tensor) -> Tensor:
     return _run("logsigmoid", ROWS["logsigmoid"].call, input, False)
 
 
-# --- the rest --------------------------------------------------------------------------------------
+# --- the rest -------------------------------------------------------------------------------------
 
 
 @function(namespace="nn.functional", row="hardsigmoid", samples=_shapes)

@@ -206,7 +206,7 @@ def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = 
     return _max("adaptive_max_pool3d", 3, input, output_size, return_indices)
 
 
-# --- power means -----------------------------------------------------------------------------------
+# --- power means ----------------------------------------------------------------------------------
 
 
 def _power(name: str, rank: int, pool: Any, input: Tensor, p: float, kernel: Any, stride: Any,

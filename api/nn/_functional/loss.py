@@ -194,7 +194,7 @@ def _smoothed(
     return loss / total.detach() if reduction == "mean" else loss
 
 
-# --- two classes -----------------------------------------------------------------------------------
+# --- two classes ----------------------------------------------------------------------------------
 
 
 def _same_size(name: str, input: Tensor, target: Tensor) -> None:
@@ -288,7 +288,7 @@ def binary_cross_entropy_with_logits(
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
-# --- distributions ---------------------------------------------------------------------------------
+# --- distributions --------------------------------------------------------------------------------
 
 
 @function(

@@ -181,7 +181,7 @@ max_pool2d_with_indices = _with_indices(2)
 max_pool3d_with_indices = _with_indices(3)
 
 
-# --- back from the maximum -------------------------------------------------------------------------
+# --- back from the maximum ------------------------------------------------------------------------
 
 
 def _unpool(
@@ -266,7 +266,7 @@ def max_unpool3d(
     return _unpool("max_unpool3d", 3, input, indices, kernel_size, stride, padding, output_size)
 
 
-# --- mean ------------------------------------------------------------------------------------------
+# --- mean -----------------------------------------------------------------------------------------
 
 
 def _counts(size: int, kernel: int, stride: int, padding: int, out: int, whole: bool) -> list[int]:

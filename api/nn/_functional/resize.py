@@ -122,7 +122,7 @@ def _repeated(x: Tensor, dim: int, times: int) -> Tensor:
     return wide.reshape(*shape[:dim], shape[dim] * times, *shape[dim + 1 :])
 
 
-# --- sizes -----------------------------------------------------------------------------------------
+# --- sizes ----------------------------------------------------------------------------------------
 
 
 def _target(

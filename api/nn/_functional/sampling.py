@@ -71,7 +71,7 @@ def _take(flat: Tensor, size: Sequence[int], places: Sequence[Tensor]) -> Tensor
     return tp.where(valid.unsqueeze(1), found, 0.0)
 
 
-# --- filters ---------------------------------------------------------------------------------------
+# --- filters --------------------------------------------------------------------------------------
 
 
 def _nearest(flat: Tensor, size: Sequence[int], places: Sequence[Tensor]) -> Tensor:

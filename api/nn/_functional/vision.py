@@ -136,7 +136,7 @@ def _extended(x: Tensor, dim: int, before: int, after: int, mode: str) -> Tensor
     return ROWS["index_select"].call(x, dim, index._h)  # type: ignore[no-any-return]
 
 
-# --- channels and space ----------------------------------------------------------------------------
+# --- channels and space ---------------------------------------------------------------------------
 
 
 def _image(name: str, input: Tensor) -> tuple[tuple[int, ...], int, int, int]:
