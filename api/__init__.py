@@ -23,7 +23,7 @@ _subscribe(lambda: globals().update(_build()[""]))  # ops that a plugin declares
 _storage.attach()
 
 from . import fft as fft, linalg as linalg, special as special
-from . import autograd as autograd, random as random
+from . import autograd as autograd, backends as backends, cuda as cuda, random as random
 from . import nn as nn, optim as optim, utils as utils
 from ._creation import (
     as_tensor as as_tensor,
@@ -69,6 +69,7 @@ from .autograd.modes import (
     set_grad_enabled as set_grad_enabled,
 )
 from .autograd.tensor import Size as Size, Tensor as Tensor
+from .backends import devices as devices
 from .backends.device import Device as device
 from .backends.device import (
     get_default_device as get_default_device,

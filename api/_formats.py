@@ -61,13 +61,13 @@ def in_format(x: Tensor, wanted: Any, copy: bool = False) -> Tensor:
     """
     rank = getattr(wanted, "rank", 0)
     if wanted is preserve_format or (not copy and is_in_format(x, wanted)):
-        return _clone(x) if copy else x  # type: ignore[no-any-return]
+        return _clone(x) if copy else x
     if not rank:
-        return _clone(x)  # type: ignore[no-any-return]
+        return _clone(x)
     if len(x._h.shape) != rank:
         raise RuntimeError(
             f"memory_format: expected a tensor with {rank} dimensions for {wanted}, got shape "
             f"{tuple(x._h.shape)}; required rank {rank} tensor to use {wanted.name} format"
         )
     moved = _clone(_permute(x, (0, *range(2, rank), 1)))
-    return _permute(moved, (0, rank - 1, *range(1, rank - 1)))  # type: ignore[no-any-return]
+    return _permute(moved, (0, rank - 1, *range(1, rank - 1)))

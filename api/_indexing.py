@@ -80,6 +80,14 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         return
     target = self if basic is None else _view(self, basic)
     source, indices = _value("__setitem__", target, value), _raw(advanced)
+    if not _recorded(source) and not _recorded(target):
+        check_single("__setitem__", target)
+        try:
+            self._device.backend.put(target._h, source._h, indices)
+            bump(target)
+            return
+        except (IndexError, ValueError):
+            pass  # said clearly below
     apply(
         "__setitem__",
         target,

@@ -110,6 +110,7 @@ METHODS["is_signed"] = lambda self: self._dtype.is_signed
 METHODS["is_cuda"] = property(lambda self: self._device.type == "cuda")
 METHODS["is_cpu"] = property(lambda self: self._device.type == "cpu")
 METHODS["is_sparse"] = property(lambda self: False)
+METHODS["is_conj"] = METHODS["is_neg"] = lambda self: False
 METHODS["is_inference"] = lambda self: False
 METHODS["get_device"] = lambda self: -1 if self._device.type == "cpu" else self._device.index
 METHODS["_version"] = property(lambda self: touch(self)[0])

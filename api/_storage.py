@@ -89,16 +89,16 @@ class TypedStorage:
 
     def tolist(self) -> list[Any]:
         """All elements as Python numbers."""
-        return self._flat.tolist()  # type: ignore[attr-defined,no-any-return]
+        return self._flat.tolist()
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.tolist())
 
     def __getitem__(self, index: Any) -> Any:
-        return self._flat[index].tolist()  # type: ignore[index]
+        return self._flat[index].tolist()
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self._flat[index] = value  # type: ignore[index]
+        self._flat[index] = value
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TypedStorage) and self._untyped == other._untyped

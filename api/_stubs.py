@@ -56,6 +56,10 @@ _BINARY_DUNDERS = (
 _BINARY = {
     f"__{prefix}{name}__" for name in _BINARY_DUNDERS.split() for prefix in ("", "i", "r")
 }  # fmt: skip
+_STARS: dict[Any, str] = {
+    inspect.Parameter.VAR_POSITIONAL: "*",
+    inspect.Parameter.VAR_KEYWORD: "**",
+}
 _UNARY = {"__abs__", "__invert__", "__neg__", "__pos__"}
 _EQUALITY = {"__eq__", "__ne__"}
 
@@ -107,7 +111,7 @@ class _Signature:
         parts: list[str] = []
         starred = positional = False
         for index, p in enumerate(found):
-            stars = {kinds.VAR_POSITIONAL: "*", kinds.VAR_KEYWORD: "**"}.get(p.kind, "")
+            stars = _STARS.get(p.kind, "")
             if p.kind is kinds.KEYWORD_ONLY and not starred:
                 parts.append("*")
             starred = starred or p.kind in (kinds.KEYWORD_ONLY, kinds.VAR_POSITIONAL)

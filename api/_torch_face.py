@@ -74,8 +74,6 @@ def _operators(functions: SimpleNamespace) -> None:
         setattr(Tensor, dunder, getattr(functions, name))
     for dunder, name in _BINARY_OPERATORS.items():
         row = ROWS.get(name)
-        if row is None and not hasattr(functions, name):
-            continue  # TEMP
         function = getattr(functions, name) if row is None else row.call
         if dunder in _NO_REFLECTION:
             setattr(Tensor, dunder, _or_unequal(function) if name in ("eq", "ne") else function)
@@ -86,7 +84,7 @@ def _operators(functions: SimpleNamespace) -> None:
         if row is not None and row.family.inplace:
             inplace = from_function(Public(name, function, row=row))
             setattr(Tensor, f"__i{dunder[2:]}", inplace)
-    Tensor.__rdiv__ = Tensor.__rtruediv__  # type: ignore[attr-defined]  # torch has both
+    Tensor.__rdiv__ = Tensor.__rtruediv__  # type: ignore[method-assign]  # torch has both
 
 
 def _or_unequal(function: Callable[..., Any]) -> Callable[..., Any]:

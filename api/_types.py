@@ -151,7 +151,7 @@ LEGACY: dict[str, Any] = {
 def legacy(*args: Any, **kwargs: Any) -> Tensor:
     """``tp.Tensor(...)``: sizes, or data of the default float type."""
     if len(args) == 1 and isinstance(args[0], Tensor):
-        return args[0].detach()  # type: ignore[attr-defined,no-any-return]
+        return args[0].detach()
     return construct("Tensor", dtypes.default_float(), args, kwargs.get("device"))
 
 

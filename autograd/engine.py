@@ -289,7 +289,7 @@ class _Task:
             if self.create:
                 leaf._grad = grad.clone() if before is None else before + grad
             elif before is not None:
-                before.add_(make(grad, leaf._dtype, leaf._device))  # type: ignore[attr-defined]
+                before.add_(make(grad, leaf._dtype, leaf._device))
             else:
                 backend = leaf._device.backend
                 grad = backend.settle(grad)

@@ -120,14 +120,14 @@ class FunctionNode(Node):
         shape, dtype = self.meta[2 * position], self.meta[2 * position + 1]
         if tuple(grad._h.shape) != tuple(shape):
             try:
-                grad = grad.sum_to_size(shape)  # type: ignore[attr-defined]  # attached by the api
+                grad = grad.sum_to_size(shape)
             except RuntimeError:
                 raise OpError(
                     f"{self.name()}: expected a gradient of shape {tuple(shape)} at position "
                     f"{position}, got {tuple(grad._h.shape)}; Function returned an invalid gradient"
                 ) from None
         if grad._dtype is not dtype:
-            grad = grad.to(dtype)  # type: ignore[attr-defined]  # attached by the api
+            grad = grad.to(dtype)
         return grad if tensors else grad._h
 
 

@@ -25,7 +25,7 @@ def _numerical(
     function: Callable[..., Any], inputs: Sequence[Any], target: Tensor, eps: float
 ) -> list[list[list[complex]]]:
     """Per output, the Jacobian rows: one per element of ``target`` (two when it is complex)."""
-    flat = target.detach().reshape(-1)  # type: ignore[attr-defined]  # attached by the api
+    flat = target.detach().reshape(-1)
     steps = (eps, eps * 1j) if target.dtype.is_complex else (eps,)
     rows: list[list[list[complex]]] = []
     for i in range(flat.numel()):
@@ -52,7 +52,7 @@ def _analytical(out: Tensor, target: Tensor) -> list[list[complex]]:
     units = (1.0, 1j) if out.dtype.is_complex else (1.0,)
     for j in range(out.numel()):
         for unit in units:
-            seed = out.detach().clone().fill_(0).reshape(-1)  # type: ignore[attr-defined]
+            seed = out.detach().clone().fill_(0).reshape(-1)
             seed[j] = unit
             (found,) = grad(out, target, seed.reshape(out.shape), retain_graph=True,
                             allow_unused=True, materialize_grads=True)  # fmt: skip
@@ -160,7 +160,7 @@ def gradgradcheck(
 
 def _seed(out: Tensor) -> Tensor:
     """A fixed, uneven vector for the products, so that no term cancels by symmetry."""
-    flat = out.detach().clone().reshape(-1)  # type: ignore[attr-defined]  # attached by the api
+    flat = out.detach().clone().reshape(-1)
     for i in range(flat.numel()):
         flat[i] = 0.5 + 0.37 * ((i * 7) % 5)
     found: Tensor = flat.reshape(out.shape)

@@ -95,7 +95,7 @@ class Kernels:
         if found is not None:
             return self._also_bool(row.name, self.backend.lift(row.family.from_xp(found, row)))
         if row.generic is not None:
-            return self._composed(row)
+            return self._composed(row, row.generic)
         if self.backend.host_fallback:
             return self._on_host(row)
         raise KernelNotFound(
@@ -121,15 +121,15 @@ class Kernels:
 
         return either
 
-    def _composed(self, row: Row) -> Callable[..., Any]:
+    def _composed(self, row: Row, generic: Callable[..., Any]) -> Callable[..., Any]:
         """The generic form as a kernel: always handles, of the type that the row's kind says."""
-        generic, settle = partial(row.generic, self), self.backend.settle  # type: ignore[arg-type]
+        composition, settle = partial(generic, self), self.backend.settle
         dtype_of, cast, table = self.backend.dtype_of, self.backend.cast, row.dtypes
         halves = (float16, bfloat16) if len(row.outputs) == 1 else ()
         numbers, index = row.family.elementwise and len(row.inputs) > 1, self.device.index
 
         def kernel(*args: Any) -> Any:
-            like = dtype_of(next(x for x in args if hasattr(x, "shape"))) if table else None
+            like: Any = dtype_of(next(x for x in args if hasattr(x, "shape"))) if table else None
             if numbers:  # a composition may ask an operand for its shape or type
                 args = tuple(
                     x if hasattr(x, "shape") else self.backend.full((), x, like, index)
@@ -137,7 +137,7 @@ class Kernels:
                 )
             if like in halves:  # rounded once, at the end
                 args = tuple(cast(x, float32) if hasattr(x, "shape") else x for x in args)
-            found = generic(*args)
+            found = composition(*args)
             if type(found) is tuple or type(found) is list:
                 return type(found)(None if item is None else settle(item) for item in found)
             found = settle(found)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 from .list_node import ListNode
@@ -43,7 +44,7 @@ class Row:
         self.dtype = fields["dtype"]
         self.generic: Callable[..., Any] | None = fields["generic"]
         self.xp: str | None = fields["xp"]
-        self.view: bool = fields["view"]
+        self.view: bool = family.view
         self.aliases: tuple[str, ...] = tuple(fields["aliases"])
         self.where: str = fields["where"]
         self.rules = _check_rules(self, fields["grad"])
@@ -175,10 +176,9 @@ def op(
     Raises:
         ValueError: the name is taken, or a rule names something that does not exist.
     """
+    _check_fields(f"op {name!r}", fields)
     if name in ROWS:
         raise ValueError(f"op {name!r} is declared twice: {ROWS[name].where}")
-    _check_fields(f"op {name!r}", fields)
-    caller = sys._getframe(1)
     row = Row(
         name,
         family,
@@ -191,18 +191,24 @@ def op(
         grad=grad,
         aliases=aliases,
         node=node or "".join(part.capitalize() for part in name.split("_")),
-        view=family.view,
-        where=f"{caller.f_code.co_filename.rpartition('/')[2]}:{caller.f_lineno}",
+        where=_line(sys._getframe(1)),
     )
     family.build(row)
-    if call is not None:
-        row.call = call
+    row.call = call or row.call
     ROWS[name] = row
     if public:
-        fields.setdefault("inplace", family.inplace)
-        shown = Public(name, family.public(row), row=row, aliases=aliases, **fields)
-        FUNCTIONS[shown.qualname] = shown
+        _publish(row, fields)
     return row
+
+
+def _publish(row: Row, fields: dict[str, Any]) -> None:
+    fields.setdefault("inplace", row.family.inplace)
+    shown = Public(row.name, row.family.public(row), row=row, aliases=row.aliases, **fields)
+    FUNCTIONS[shown.qualname] = shown
+
+
+def _line(frame: FrameType) -> str:
+    return f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}"
 
 
 def _check_fields(what: str, fields: dict[str, Any]) -> None:

@@ -180,7 +180,7 @@ class Edge:
         self.index = index
 
 
-class Size(tuple):  # type: ignore[type-arg]  # subscripting would hide the runtime class
+class Size(tuple):
     """A tensor's shape: a tuple of ints that knows its product."""
 
     __slots__ = ()

@@ -76,7 +76,7 @@ class Device:
             return _intern(type, index)
         interned = current().interned
         try:
-            return interned[type]  # type: ignore[no-any-return]
+            return interned[type]
         except KeyError:
             device = interned[type] = _intern(type, None)
             return device
@@ -156,7 +156,7 @@ def _intern(text: str, index: Any) -> Device:
     device.backend = loaded.backend
     device._text = _print(type, number, loaded.claim.spec.indexed)
     # setdefault: two threads that name a new device at once must get the same object.
-    return registry.interned.setdefault((type, number), device)  # type: ignore[no-any-return]
+    return registry.interned.setdefault((type, number), device)
 
 
 def _as_index(index: Any) -> int:
@@ -215,7 +215,7 @@ def get_default_device() -> Device:
     registry = current()
     if registry.default is None:
         registry.default = _initial_default()
-    return registry.default  # type: ignore[no-any-return]
+    return registry.default
 
 
 def set_default_device(device: str | Device | None) -> None:

@@ -3,8 +3,8 @@
 All are matrix products over *columns*: for a block of outputs, the inputs under every kernel
 position as a matrix of shape (channels * kernel, block). Two choices make that fast. The images
 come last, as (channels, *size, images): then columns are copied in long runs even where images
-are small. And a block has some hundred columns only, which keeps it in the cache from the copy
-to the product. The number of spatial dimensions is that of ``stride``.
+are small. And a block of columns is small enough to stay in the cache from the copy to the
+product. The number of spatial dimensions is that of ``stride``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ Sizes = tuple[int, ...]
 Block = tuple[slice, ...]  # one slice per spatial dimension of the output, and one of the images
 
 _EVERY = slice(None)
-_LARGEST = 1 << 18  # elements of a block of columns, unless that makes it too narrow
 
 
 class _Geometry(NamedTuple):
@@ -73,9 +72,9 @@ def _chunks(count: int, step: int) -> list[slice]:
     return [slice(at, min(at + step, count)) for at in range(0, count, step)]
 
 
-def _blocks(out: Sizes, images: int, depth: int, columns: int) -> Iterator[Block]:
-    """All outputs, in blocks of about ``columns``: fewer where the columns are very long."""
-    wanted = max(min(columns, _LARGEST // max(depth, 1)), min(columns, 128))
+def _blocks(out: Sizes, images: int, depth: int, elements: int) -> Iterator[Block]:
+    """All outputs, in blocks of about ``elements`` in columns of length ``depth``."""
+    wanted = min(max(elements // max(depth, 1), 256), 8192)
     axis = 0
     while axis < len(out) - 1 and math.prod(out[axis + 1 :]) > wanted:
         axis += 1
@@ -90,10 +89,10 @@ def _blocks(out: Sizes, images: int, depth: int, columns: int) -> Iterator[Block
 
 
 class _Convolution:
-    """The kernels for one array module; ``columns`` is about how many a block has."""
+    """The kernels for one array module; ``elements`` is about how many a block of columns has."""
 
-    def __init__(self, xp: Any, columns: int) -> None:
-        self.xp, self.columns = xp, columns
+    def __init__(self, xp: Any, elements: int) -> None:
+        self.xp, self.elements = xp, elements
 
     # --- layouts ----------------------------------------------------------------------------------
     def _images_last(self, x: Any, where: _Geometry | None = None) -> Any:
@@ -120,7 +119,7 @@ class _Convolution:
         depth = x.shape[1] // where.groups * math.prod(where.kernel)
         windows = self._windows(self._images_last(x, where), where)
         before, buffer = (_EVERY,) * (1 + len(where.kernel)), None
-        for block in _blocks(where.out, x.shape[0], depth * where.groups, self.columns):
+        for block in _blocks(where.out, x.shape[0], depth * where.groups, self.elements):
             part = windows[(*before, *block)]
             if buffer is None or buffer.shape != part.shape:
                 buffer = self.xp.empty(part.shape, x.dtype)
@@ -133,7 +132,7 @@ class _Convolution:
             return self.xp.dot(x[0], y[0])[None]
         return self.xp.matmul(x, y)
 
-    # --- kernels ------------------------------------------------------------------------------------
+    # --- kernels ----------------------------------------------------------------------------------
     def forward(
         self, x: Any, weight: Any, bias: Any, stride: Sizes, padding: Sizes, dilation: Sizes,
         groups: int,
@@ -219,7 +218,7 @@ class _Convolution:
         turned = self._images_last(y)
         padded = xp.zeros((channels, *where.padded, images), y.dtype)
         depth = channels * math.prod(where.kernel)
-        for block in _blocks(where.out, images, depth, self.columns):
+        for block in _blocks(where.out, images, depth, self.elements):
             part = turned[(_EVERY, *block)]
             rows = part.reshape(groups, weight.shape[0] // groups, -1)
             columns = self._product(matrix, rows)
@@ -230,7 +229,7 @@ class _Convolution:
         inner = padded[(_EVERY, *where.inner)]
         return xp.ascontiguousarray(inner.transpose(inner.ndim - 1, *range(inner.ndim - 1)))
 
-    # --- columns as a result ------------------------------------------------------------------------
+    # --- columns as a result ----------------------------------------------------------------------
     def unfold(self, x: Any, kernel: Sizes, dilation: Sizes, padding: Sizes, stride: Sizes) -> Any:
         """Columns of every image: (N, C, *size) to (N, C * kernel, windows)."""
         where = _geometry(x.shape[2:], kernel, stride, padding, dilation, 1)
@@ -278,9 +277,9 @@ def _wide(xp: Any, x: Any) -> Any:
     return x.astype(xp.float32) if x.dtype.itemsize == 2 and x.dtype.kind in "fV" else x
 
 
-def kernels(xp: Any, columns: int = 512) -> dict[str, Kernel]:
-    """All kernels of this file; a GPU wants more ``columns`` in a block than a cache holds."""
-    convolution = _Convolution(xp, columns)
+def kernels(xp: Any, elements: int = 1 << 18) -> dict[str, Kernel]:
+    """All kernels of this file; a GPU wants more ``elements`` in a block than a cache holds."""
+    convolution = _Convolution(xp, elements)
     return {
         "convolution": convolution.forward,
         "convolution_weight": convolution.weight,

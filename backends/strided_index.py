@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .layout import contiguous_strides
+
 __all__ = ["StridedIndexing", "host_scatter_reduce"]
 
 _IDENTITY = {"sum": 0, "mean": 0, "prod": 1}
@@ -50,7 +52,7 @@ class StridedIndexing:
     def index_add(self, x: Any, source: Any, dim: int, index: Any) -> Any:
         """A copy of ``x`` with the slices of ``source`` added at ``index``."""
         checked(index, dim, x.shape[dim])
-        return self._accumulated(x, (slice(None),) * dim + (index,), source)
+        return self.index_put(x, source, (None,) * dim + (index,), True)
 
     def index_get(self, x: Any, indices: tuple[Any, ...]) -> Any:
         """Advanced indexing: per leading dimension an integer array or None for all of it."""
@@ -59,10 +61,16 @@ class StridedIndexing:
     def index_put(self, x: Any, values: Any, indices: tuple[Any, ...], accumulate: bool) -> Any:
         """A copy of ``x`` with ``out[indices] = values``, or ``+=`` with repeated indices."""
         if accumulate:
-            return self._accumulated(x, _slices(indices), values)
+            places = flat_index(self.xp, x.shape, indices)
+            spread = self.xp.broadcast_to(values, places.shape).reshape(-1)
+            return self._accumulated(x.reshape(-1), places.reshape(-1), spread).reshape(x.shape)
         out = x.copy()
         out[_slices(indices)] = values
         return out
+
+    def put(self, x: Any, values: Any, indices: tuple[Any, ...]) -> None:
+        """``x[indices] = values`` in place."""
+        x[_slices(indices)] = values
 
     def nonzero(self, x: Any) -> tuple[Any, ...]:
         """The indices of the elements that are not zero, one int64 array per dimension."""
@@ -100,6 +108,31 @@ def flat_places(xp: Any, x: Any, dim: int, index: Any) -> Any:
             line = xp.arange(0, index.shape[d] * step, step)
             places = places + line.reshape((-1,) + (1,) * (x.ndim - 1 - d))
         step *= x.shape[d]
+    return places
+
+
+def flat_index(xp: Any, shape: tuple[int, ...], indices: tuple[Any, ...]) -> Any:
+    """Where in a flattened array the elements of ``array[indices]`` lie, in that shape."""
+    dims = [dim for dim, index in enumerate(indices) if index is not None]
+    rest = [dim for dim in range(len(shape)) if dim not in dims]
+    common = np.broadcast_shapes(*(indices[dim].shape for dim in dims))
+    # As NumPy: the indices' dimensions take the place of theirs if that is one place, else lead.
+    first = dims[0] if dims[-1] - dims[0] + 1 == len(dims) else 0
+    steps = contiguous_strides(shape)
+    places = xp.zeros(common, np.int64)
+    for dim in dims:
+        size = shape[dim]
+        index = xp.where(indices[dim] < 0, indices[dim] + size, indices[dim])
+        checked(index, dim, size)
+        places = places + index * steps[dim]
+    after = rest[first:]
+    places = places.reshape(common + (1,) * len(after))
+    for position, dim in enumerate(after):
+        line = xp.arange(shape[dim]) * steps[dim]
+        places = places + line.reshape((-1,) + (1,) * (len(after) - 1 - position))
+    for dim in reversed(rest[:first]):
+        line = xp.arange(shape[dim]) * steps[dim]
+        places = places + line.reshape((-1,) + (1,) * places.ndim)  # one dimension more in front
     return places
 
 

@@ -64,7 +64,7 @@ def _accumulate(xp: Any, ufunc: Any) -> Kernel:
     reduce = ufunc.reduce
 
     def kernel(x: Any, dims: Any, keepdim: bool) -> Any:
-        if _is_half(x):
+        if x.dtype.itemsize == 2 and _is_half(x):
             return reduce(x, axis=dims, keepdims=keepdim, dtype=xp.float32, out=...).astype(x.dtype)
         return reduce(x, axis=dims, keepdims=keepdim, dtype=x.dtype, out=...)
 
@@ -112,7 +112,7 @@ def _spread(xp: Any) -> dict[str, Kernel]:
         return found if half is None else found.astype(half)
 
     def std(x: Any, dims: Any, correction: float, keepdim: bool) -> Any:
-        if _is_half(x):
+        if x.dtype.itemsize == 2 and _is_half(x):
             return xp.sqrt(var(x.astype(xp.float32), dims, correction, keepdim)).astype(x.dtype)
         found = var(x, dims, correction, keepdim)
         return xp.sqrt(found, out=found)
@@ -157,16 +157,16 @@ def _product(sizes: list[int]) -> int:
 
 
 def _matmul(xp: Any) -> Kernel:
-    matmul, dot = xp.matmul, xp.dot
+    matmul = xp.matmul
 
     def kernel(x: Any, y: Any) -> Any:
-        if _is_half(x):
+        if x.dtype.itemsize == 2 and _is_half(x):
             return xp.asarray(matmul(x.astype(xp.float32), y.astype(xp.float32))).astype(x.dtype)
         if y.ndim == 2:
             if x.ndim == 2:
-                return dot(x, y)
+                return x.dot(y)  # the method: NumPy's function costs a Python frame
             if x.ndim > 2 and x.flags.c_contiguous:  # one product instead of one per matrix
-                rows = dot(x.reshape(-1, x.shape[-1]), y) if x.size else matmul(x, y)
+                rows = x.reshape(-1, x.shape[-1]).dot(y) if x.size else matmul(x, y)
                 return rows.reshape(*x.shape[:-1], y.shape[1])
         return xp.asarray(matmul(x, y))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from .base import Kernel
@@ -78,10 +79,11 @@ def _lu_order(xp: Any) -> Kernel:
     """The order of rows that exchanges, counted from 1, amount to."""
 
     def kernel(pivots: Any, rows: int) -> Any:
-        flat = pivots.reshape(-1, pivots.shape[-1]).astype(xp.int64) - 1
+        steps = pivots.shape[-1]
+        flat = pivots.reshape(math.prod(pivots.shape[:-1]), steps).astype(xp.int64) - 1
         order = xp.broadcast_to(xp.arange(rows), (flat.shape[0], rows)).copy()
         batch = xp.arange(flat.shape[0])
-        for k in range(flat.shape[1]):
+        for k in range(steps):
             other = flat[:, k]
             here = order[:, k].copy()
             order[:, k] = order[batch, other]

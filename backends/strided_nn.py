@@ -1,14 +1,15 @@
 """Fast neural network kernels for NumPy-like array modules, by op name.
 
-``kernels(xp)`` serves NumPy and CuPy alike; half precision adds up in float32.
+``kernels(xp, erf)`` serves NumPy and CuPy alike; half precision adds up in float32.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
-from . import strided_conv, strided_norm, strided_pool
+from . import strided_activation, strided_conv, strided_norm, strided_pool
 from .base import Kernel
 
 __all__ = ["kernels"]
@@ -126,14 +127,14 @@ def _losses(xp: Any) -> dict[str, Kernel]:
     return {"nll_loss": nll, "nll_loss_back": nll_back}
 
 
-def kernels(xp: Any) -> dict[str, Kernel]:
-    """All neural network kernels, bound to an array module."""
+def kernels(xp: Any, erf: Callable[[Any], Any]) -> dict[str, Kernel]:
+    """All neural network kernels, bound to an array module and its error function."""
     return {
+        **strided_activation.kernels(xp, erf),
         **strided_conv.kernels(xp),
         **strided_pool.kernels(xp),
         **strided_norm.kernels(xp),
         **_linear(xp),
         **_embedding(xp),
         **_losses(xp),
-        "relu_back": lambda g, out: xp.multiply(g, ~(out <= 0), out=...),
     }

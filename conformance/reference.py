@@ -46,6 +46,11 @@ def _named(name: str) -> Callable[..., Any] | None:
 
 
 _AXIS = {"dim": "axis", "dims": "axis", "keepdim": "keepdims"}
+_SIZES = ("size", "sizes", "shape", "dims", "repeats")
+
+
+class NotNumpy(Exception):
+    """A call that NumPy's function of that name cannot express."""
 
 
 def _in_numpy_terms(public: Public, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,21 +58,36 @@ def _in_numpy_terms(public: Public, function: Callable[..., Any]) -> Callable[..
     signature = inspect.signature(public.call)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        bound = signature.bind(*args, **kwargs).arguments
+        given = signature.bind(*args, **kwargs).arguments
         positional: list[Any] = []
         named: dict[str, Any] = {}
-        for name, value in bound.items():
-            if signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
-                arrays = all(isinstance(item, np.ndarray) for item in value)
-                nested = len(value) == 1 and isinstance(value[0], (tuple, list))
-                positional += value if arrays or nested else [value]
-            elif name in _AXIS:
-                named[_AXIS[name]] = value
-            elif name not in ("out", "dtype", "device"):
-                positional.append(value)
-        return function(*positional, **named)
+        for name, parameter in signature.parameters.items():
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                positional += _sizes(name, given.get(name, ()))
+            elif name in given and name in _AXIS:
+                named[_AXIS[name]] = given[name]
+            elif name in given and name not in ("out", "dtype", "device"):
+                if parameter.kind is parameter.KEYWORD_ONLY:
+                    raise NotNumpy(name)
+                positional.append(given[name])
+        return _with_dimensions(function, positional, named)
 
     return call
+
+
+def _sizes(name: str, values: tuple[Any, ...]) -> list[Any]:
+    """Several arguments as NumPy takes them: sizes are one tuple, arrays are single arguments."""
+    nested = len(values) == 1 and isinstance(values[0], (tuple, list))
+    return [values] if name in _SIZES and not nested else list(values)
+
+
+def _with_dimensions(function: Callable[..., Any], args: list[Any], named: dict[str, Any]) -> Any:
+    """Call ``function``; a 0-d array has a dimension 0 here, as in torch."""
+    flat = args and isinstance(args[0], np.ndarray) and not args[0].ndim
+    if flat and named.get("axis") in (0, -1):
+        args = [np.atleast_1d(args[0]), *args[1:]]
+        return np.asarray(function(*args, **named)).reshape(())
+    return function(*args, **named)
 
 
 @cache
@@ -98,24 +118,37 @@ def expected(public: Public, sample: Sample) -> tuple[Any, str]:
 
     ``sample`` lives on the cpu and is not modified.
     """
-    wide = sample.map(_widen)
     function = reference_of(public)
     if function is not None:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            arrays = wide.map(lambda x: x.numpy())
-            found = function(*arrays.args, **arrays.kwargs)
-            if _is_narrow(found):
-                # NumPy computes small integers in float16: repeat it in float64.
-                arrays = wide.map(lambda x: x.to(tp.float64).numpy())
-                found = function(*arrays.args, **arrays.kwargs)
-        return found, "NumPy or SciPy in float64"
+            try:
+                return _by_numpy(public, function, sample), "NumPy or SciPy in float64"
+            except NotNumpy:
+                function = None
+    wide = sample.map(_widen)
     kwargs = {name: value for name, value in wide.kwargs.items() if name != "dtype"}
     if "device" in kwargs:
         kwargs["device"] = "cpu"
     with tp.device("cpu"):
         found = public.call(*wide.args, **kwargs)
     return map_tensors(found, lambda x: x.detach().numpy()), "the cpu device in float64"
+
+
+def _by_numpy(public: Public, function: Callable[..., Any], sample: Sample) -> Any:
+    kind = public.row.dtype if public.row is not None else None
+
+    def array(x: tp.Tensor) -> np.ndarray:
+        compute = kind.compute(x.dtype) if kind is not None else None
+        floats = compute is not None and compute.is_inexact and not x.dtype.is_inexact
+        return np.asarray(array_of(x.to(tp.float64) if floats else x))
+
+    found = function(*sample.map(array).args, **sample.map(array).kwargs)
+    if not _is_narrow(found):
+        return found
+    # NumPy computes small integers in float16: repeat it in float64.
+    wide = sample.map(lambda x: array_of(x.to(tp.float64)))
+    return function(*wide.args, **wide.kwargs)
 
 
 def _is_narrow(found: Any) -> bool:

@@ -109,7 +109,7 @@ def test_an_expanded_tensor_is_refused(case: Case, device: str) -> None:
             continue
         wide = x.expand(2, *x.shape)
         before = array_of(x)
-        with pytest.raises(RuntimeError):
+        with pytest.raises((RuntimeError, IndexError)):
             method(wide, *sample.args[1:], **sample.kwargs)
         assert np.array_equal(before, array_of(x), equal_nan=True)
         break

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..backends.base import Kernel
 from ..backends.strided import StridedBackend
-from ..backends import strided_linalg, strided_nn
+from ..backends import strided_fft, strided_linalg, strided_nn
 from ..backends.strided_kernels import into_kernels, kernels
 from . import numpy_linalg
 from . import numpy_special
@@ -35,9 +35,10 @@ class NumpyBackend(StridedBackend):
     soft_errors: ClassVar[tuple[type[BaseException], ...]] = (RuntimeWarning, FloatingPointError)
 
     def __init__(self) -> None:
+        special = numpy_special.kernels()
         self._kernels = {
-            **kernels(np), **numpy_special.kernels(), **strided_nn.kernels(np),
-            **strided_linalg.kernels(np), **numpy_linalg.kernels(),
+            **kernels(np), **special, **strided_nn.kernels(np, special["erf"]),
+            **strided_linalg.kernels(np), **strided_fft.kernels(np), **numpy_linalg.kernels(),
         }  # fmt: skip
         self._into = into_kernels(np)
 

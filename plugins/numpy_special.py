@@ -23,7 +23,7 @@ _SCIPY = {
 
 
 def _load(name: str) -> Callable[..., Any]:
-    return getattr(importlib.import_module("scipy.special"), name)  # type: ignore[no-any-return]
+    return getattr(importlib.import_module("scipy.special"), name)
 
 
 def _special(name: str) -> Kernel:

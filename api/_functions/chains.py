@@ -25,7 +25,7 @@ def cross(
 ) -> Tensor:
     """The cross product of vectors of 3 along ``dim`` (default: the first dimension of size 3)."""
     if dim is None:
-        sizes = tuple(max(input._h.shape, other._h.shape, key=len))
+        sizes = max((tuple(x._h.shape) for x in (input, other)), key=len)
         if 3 not in sizes:
             raise OpError(
                 f"cross: expected a dimension of size 3, got shape {sizes}; no dimension of size "

@@ -50,14 +50,14 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
         both = _call["logical_and"](_call["isnan"](input), _call["isnan"](other))
         close = _call["logical_or"](close, both)
     if rtol == 0 and atol == 0:
-        return close  # type: ignore[no-any-return]
+        return close
     if not input._dtype.is_inexact:
         dtype = default_float()
         input, other = slow.cast(input, dtype), slow.cast(other, dtype)
     allowed = _call["abs"](other * rtol) + atol
     away = _call["abs"](input - other)
     near = _call["logical_and"](_call["isfinite"](away), _call["le"](away, allowed))
-    return _call["logical_or"](close, near)  # type: ignore[no-any-return]
+    return _call["logical_or"](close, near)
 
 
 @function(samples=_two, ref="allclose")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._attach import METHODS
 from ..autograd.errors import OpError
 from ..autograd.registry import ROWS, function
 from ..autograd.tensor import Tensor
@@ -131,7 +132,7 @@ def imag(input: Tensor) -> Tensor:
 
 def _part(input: Tensor, which: int) -> Tensor:
     pairs = ROWS["view_as_real"].call(input, None)
-    return ROWS["index"].call(pairs, (Ellipsis, which))  # type: ignore[no-any-return]
+    return ROWS["index"].call(pairs, (Ellipsis, which))
 
 
 def _set_part(part: Any) -> Any:
@@ -141,5 +142,5 @@ def _set_part(part: Any) -> Any:
     return assign
 
 
-Tensor.real = property(real, _set_part(real))  # type: ignore[attr-defined]  # properties in torch
-Tensor.imag = property(imag, _set_part(imag))  # type: ignore[attr-defined]
+# Properties in torch, and functions too.
+METHODS.update(real=property(real, _set_part(real)), imag=property(imag, _set_part(imag)))

@@ -114,6 +114,18 @@ def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
     return _roll(input, moves, places)  # type: ignore[no-any-return]
 
 
+@function(samples=lambda t: [(t(2),)])
+def resolve_conj(input: Tensor) -> Tensor:
+    """The tensor itself: conjugation is never put off here."""
+    return input
+
+
+@function(samples=lambda t: [(t(2),)])
+def resolve_neg(input: Tensor) -> Tensor:
+    """The tensor itself: negation is never put off here."""
+    return input
+
+
 # --- repeating ---------------------------------------------------------------------------------------
 
 

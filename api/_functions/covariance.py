@@ -24,7 +24,7 @@ def _weights(name: str, what: str, x: Any, count: int, whole: bool) -> Tensor:
     if type(x) is not Tensor or len(x._h.shape) > 1 or x._h.shape not in ((count,), ()):
         raise OpError(f"{name}: expected {what} of shape ({count},), got {getattr(x, 'shape', x)}",
                       op=name)  # fmt: skip
-    if x.lt(0).any().item():  # type: ignore[attr-defined]
+    if x.lt(0).any().item():
         raise OpError(f"{name}: expected {what} of 0 or more, got negative ones; {what} cannot be "
                       "negative", op=name)  # fmt: skip
     if whole == x._dtype.is_inexact:
@@ -77,7 +77,7 @@ def cov(
         away = F.sub(x, mean)
         scaled = _mul(away, weights)
     found = F.div(_matmul(away, adjoint(F, scaled)), freedom)
-    return F.reshape(found, ()) if found._h.shape == (1, 1) else found  # type: ignore[no-any-return]
+    return F.reshape(found, ()) if found._h.shape == (1, 1) else found
 
 
 @function(dtypes="float complex", ref=lambda np, x: np.corrcoef(x),
@@ -87,15 +87,15 @@ def corrcoef(input: Tensor) -> Tensor:
     F = tensor_kernels(input._device)
     c = cov(input)
     if not c._h.shape:
-        return F.div(c, c)  # type: ignore[no-any-return]
+        return F.div(c, c)
     spread = F.sqrt(F.real(F.diagonal(c, (0, 0, 1))) if c._dtype.is_complex
                     else F.diagonal(c, (0, 0, 1)))  # fmt: skip
     spread = slow.cast(spread, c._dtype)
     found = F.div(F.div(c, as_column(F, spread)), as_row(F, spread))
     if c._dtype.is_complex:
         parts = [F.clamp(part, -1.0, 1.0) for part in (F.real(found), F.imag(found))]
-        return F.complex(*parts)  # type: ignore[no-any-return]
-    return F.clamp(found, -1.0, 1.0)  # type: ignore[no-any-return]
+        return F.complex(*parts)
+    return F.clamp(found, -1.0, 1.0)
 
 
 @function(inplace=True, dtypes="float complex",

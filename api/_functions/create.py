@@ -27,7 +27,7 @@ from ..backends.base import Layout
 from ..backends.dtypes import DType
 from ..backends.layout import extent
 
-__all__ = ["arange", "empty_strided"]
+__all__ = ["arange", "empty_strided", "filled", "wrapped"]
 
 
 def _target(out: Any, dtype: Any, device: Any, name: str, default: DType) -> tuple[DType, Any]:
@@ -43,6 +43,15 @@ def _done(name: str, result: Tensor, out: Any, requires_grad: bool) -> Tensor:
 # --- constants --------------------------------------------------------------------------------------
 
 
+def wrapped(value: Any, dtype: DType) -> Any:
+    """A whole number as an integer type holds it: modulo its range, as torch fills."""
+    if not isinstance(value, int) or dtype.kind not in ("int", "uint"):
+        return value
+    span = 1 << (8 * dtype.itemsize)
+    found = int(value) % span
+    return found - span if dtype.is_signed and found >= span // 2 else found
+
+
 def filled(
     name: str, size: Any, value: Any, out: Any, dtype: Any, device: Any, grad: bool
 ) -> Tensor:
@@ -51,6 +60,7 @@ def filled(
     dtype = check_dtype(name, dtype)
     if dtype is None:
         dtype = out._dtype if out is not None else dtypes.default_float()
+    value = wrapped(value, dtype)
     result = make(where.F.full(shape_of(name, size), value, dtype), dtype, where)
     return finish(result if out is None else write_out(name, out, result), grad)
 

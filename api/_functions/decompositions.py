@@ -250,7 +250,7 @@ def matrix_rank(
 
 
 @function(namespace="linalg", dtypes=TYPES, row="qr",
-          samples=lambda t: [(t(3, 2),), (t(2, 3),), (t(3, 2), "complete"), (t(2, 0),)])  # fmt: skip
+          samples=lambda t: [(t(3, 2),), (t(2, 3),), (t(2, 3), "complete"), (t(2, 0),)])  # fmt: skip
 def qr(A: Tensor, mode: str = "reduced", *, out: Any = None) -> Any:
     """``Q`` with orthonormal columns and upper triangular ``R``, so that ``A = Q @ R``.
 

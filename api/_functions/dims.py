@@ -32,7 +32,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
         order[dim0], order[dim1] = order[dim1], order[dim0]
     except (IndexError, TypeError):
         wrap_dim("transpose", dim0, len(order)), wrap_dim("transpose", dim1, len(order))
-    return _permute(input, tuple(order))  # type: ignore[no-any-return]
+    return _permute(input, tuple(order))
 
 
 @function(row="permute", ref="transpose",
@@ -45,7 +45,7 @@ def permute(input: Tensor, *dims_: Any, dims: Any = None) -> Tensor:
     """
     rank = len(input._h.shape)
     if len(dims_) == rank > 1 and sorted(dims_) == list(range(rank)):
-        return _permute(input, dims_)  # type: ignore[no-any-return]
+        return _permute(input, dims_)
     found = wrap_dims("permute", integers("permute", dims_ if dims is None else (dims,)), rank)
     if len(found) != rank:
         raise OpError(
@@ -53,7 +53,7 @@ def permute(input: Tensor, *dims_: Any, dims: Any = None) -> Tensor:
             f"the tensor input does not match the length of the desired ordering",
             op="permute",
         )
-    return _permute(input, found)  # type: ignore[no-any-return]
+    return _permute(input, found)
 
 
 @function(samples=lambda t: [(t(2, 3),), (t(3),), (t(),)], ref="transpose")
@@ -70,12 +70,12 @@ def t(input: Tensor) -> Tensor:
             f"tensor with <= 2 dimensions, but self is {rank}D: use .mT or .transpose(...)",
             op="t",
         )
-    return _permute(input, tuple(range(rank))[::-1])  # type: ignore[no-any-return]
+    return _permute(input, tuple(range(rank))[::-1])
 
 
 def reverse(self: Tensor) -> Tensor:
     """``x.T``: all dimensions in reverse order."""
-    return _permute(self, tuple(range(len(self._h.shape)))[::-1])  # type: ignore[no-any-return]
+    return _permute(self, tuple(range(len(self._h.shape)))[::-1])
 
 
 def matrix_transpose(self: Tensor) -> Tensor:
@@ -91,13 +91,13 @@ def matrix_transpose(self: Tensor) -> Tensor:
             "only supported on matrices or batches of matrices",
             op="mT",
         )
-    return _permute(self, (*range(rank - 2), rank - 1, rank - 2))  # type: ignore[no-any-return]
+    return _permute(self, (*range(rank - 2), rank - 1, rank - 2))
 
 
 @function(samples=lambda t: [(t(2, 3),), (t(2, 3, 4),)])
 def adjoint(input: Tensor) -> Tensor:
     """The last two dimensions exchanged, and complex numbers conjugated."""
-    return matrix_transpose(input).conj()  # type: ignore[attr-defined,no-any-return]
+    return matrix_transpose(input).conj()
 
 
 def hermitian(self: Tensor) -> Tensor:
@@ -113,7 +113,7 @@ def hermitian(self: Tensor) -> Tensor:
             op="H",
         )
     turned = matrix_transpose(self) if self._h.shape else self
-    return turned.conj()  # type: ignore[attr-defined,no-any-return]
+    return turned.conj()
 
 
 @function(aliases=("moveaxis",), ref="moveaxis",
@@ -133,11 +133,11 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
             op="movedim",
         )
     if not rank:
-        return _permute(input, ())  # type: ignore[no-any-return]
+        return _permute(input, ())
     moved = dict(zip(end, start, strict=True))
     rest = iter([dim for dim in range(rank) if dim not in start])
     order = tuple(moved[dim] if dim in moved else next(rest) for dim in range(rank))
-    return _permute(input, order)  # type: ignore[no-any-return]
+    return _permute(input, order)
 
 
 @function(samples=lambda t: [(t(2, 3), 0), (t(2, 3), -1), (t(), 0)], ref="expand_dims")
@@ -148,7 +148,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
         IndexError: ``dim`` is out of range.
     """
     at = wrap_dim("unsqueeze", dim, len(input._h.shape) + 1)
-    return _index(input, (*(_ALL,) * at, None, ...))  # type: ignore[no-any-return]
+    return _index(input, (*(_ALL,) * at, None, ...))
 
 
 @function(ref="squeeze",
@@ -161,4 +161,4 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     else:
         chosen = wrap_dims("squeeze", dim, len(shape))
     items = tuple(0 if at in chosen and size == 1 else _ALL for at, size in enumerate(shape))
-    return _index(input, (*items, ...))  # type: ignore[no-any-return]
+    return _index(input, (*items, ...))

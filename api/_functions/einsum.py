@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from ..autograd.errors import OpError, OpTypeError
@@ -13,9 +14,6 @@ from ..autograd.tensor import Tensor
 from .products import factors
 
 __all__ = ["einsum"]
-
-_matmul, _mul, _sum = MATMUL.call, ROWS["mul"].call, ROWS["sum"].call
-_permute, _reshape, _diagonal = ROWS["permute"].call, ROWS["reshape"].call, ROWS["diagonal"].call
 
 Label = Hashable
 Term = list[Label]
@@ -59,8 +57,8 @@ def _from_equation(equation: str, count: int) -> tuple[list[Term], Term | None]:
     return terms, _letters(output) if arrow else None
 
 
-def _from_sublists(args: Sequence[Any]) -> tuple[list[Term], Term | None, list[Any]]:
-    """``einsum(x, [0, 1], y, [1, 2], [0, 2])``."""
+def _from_sublists(sublists: tuple[Any, ...], count: int) -> tuple[list[Term], Term | None]:
+    """The labels of ``einsum(x, [0, 1], y, [1, 2], [0, 2])``."""
 
     def term(items: Sequence[Any]) -> Term:
         found: Term = []
@@ -73,23 +71,28 @@ def _from_sublists(args: Sequence[Any]) -> tuple[list[Term], Term | None, list[A
                 raise _error(f"expected sublists of ... and ints in [0, 52), got {item!r}")
         return found
 
-    output = term(args[-1]) if len(args) % 2 else None
-    pairs = args[: len(args) // 2 * 2]
-    return [term(items) for items in pairs[1::2]], output, list(pairs[::2])
+    terms = [term(items) for items in sublists]
+    return terms[:count], terms[count] if len(terms) > count else None
 
 
-def _spread(terms: list[Term], operands: list[Tensor]) -> int:
+def _read(request: Any, count: int) -> tuple[list[Term], Term | None]:
+    if isinstance(request, str):
+        return _from_equation(request, count)
+    return _from_sublists(request, count)
+
+
+def _spread(terms: list[Term], shapes: Any) -> int:
     """Replace each ellipsis by labels counted from the right; the most that one stands for."""
     most = 0
-    for position, (term, x) in enumerate(zip(terms, operands, strict=True)):
-        rank, named = len(x._h.shape), len(term) - term.count(Ellipsis)
+    for position, (term, shape) in enumerate(zip(terms, shapes, strict=True)):
+        rank, named = len(shape), len(term) - term.count(Ellipsis)
         dots = term.count(Ellipsis)
         if dots > 1:
             raise _error(f"expected one '...' per operand, got {dots} for operand {position}")
         if named > rank or (not dots and named != rank):
             raise _error(
                 f"expected as many subscripts as dimensions, got {named} for operand {position} of "
-                f"shape {tuple(x._h.shape)}; the number of subscripts in the equation does not "
+                f"shape {shape}; the number of subscripts in the equation does not "
                 "match the number of dimensions"
             )
         if dots:
@@ -122,15 +125,15 @@ def _output(output: Term | None, terms: list[Term], dots: int) -> Term:
     return output
 
 
-def _check_sizes(terms: list[Term], operands: list[Tensor]) -> None:
+def _check_sizes(terms: list[Term], shapes: Any) -> None:
     sizes: dict[Label, int] = {}
-    for term, x in zip(terms, operands, strict=True):
+    for term, shape in zip(terms, shapes, strict=True):
         own: dict[Label, int] = {}
-        for label, size in zip(term, x._h.shape, strict=True):
+        for label, size in zip(term, shape, strict=True):
             if own.setdefault(label, size) != size:
                 raise _error(
                     f"expected one size for the repeated subscript {label!r}, got {own[label]} and "
-                    f"{size} in shape {tuple(x._h.shape)}"
+                    f"{size} in shape {shape}"
                 )
             if sizes.get(label, 1) == 1:
                 sizes[label] = size
@@ -141,98 +144,158 @@ def _check_sizes(terms: list[Term], operands: list[Tensor]) -> None:
                 )
 
 
-# --- computing -------------------------------------------------------------------------------------
+# --- planning ------------------------------------------------------------------------------------
+# What to do depends on labels and shapes alone, so that it is found once for each equation.
+
+_STEPS = {
+    "permute": ROWS["permute"].call, "reshape": ROWS["reshape"].call,
+    "diagonal": ROWS["diagonal"].call, "sum": lambda x, dims: _sum(x, dims, False),
+    "matmul": MATMUL.call, "mul": ROWS["mul"].call,
+}  # fmt: skip
+_sum = ROWS["sum"].call
 
 
-def _without_repeats(x: Tensor, term: Term) -> tuple[Tensor, Term]:
-    """Diagonals for labels that stand twice."""
-    for label in dict.fromkeys(term):
-        while term.count(label) > 1:
-            first = term.index(label)
-            second = term.index(label, first + 1)
-            x = _diagonal(x, (0, first, second))
-            term = [item for i, item in enumerate(term) if i not in (first, second)] + [label]
-    return x, term
+class _Part:
+    """An operand to come: its place, its labels and its shape."""
+
+    __slots__ = ("at", "shape", "term")
+
+    def __init__(self, at: int, term: Term, shape: tuple[int, ...]) -> None:
+        self.at, self.term, self.shape = at, term, shape
+
+    def size(self, label: Label) -> int:
+        """The size of the dimension with a label."""
+        return self.shape[self.term.index(label)]
 
 
-def _drop(x: Tensor, term: Term, keep: Any) -> tuple[Tensor, Term]:
-    """Sum over the labels that nobody else needs."""
-    lost = tuple(i for i, label in enumerate(term) if label not in keep)
-    if not lost:
-        return x, term
-    return _sum(x, lost, False), [label for label in term if label in keep]
+class _Plan:
+    """A list of steps ``(name, place, argument)`` that overwrite operands with results."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, int, Any]] = []
+
+    def add(self, name: str, x: _Part, argument: Any, term: Term, shape: Any) -> _Part:
+        """Record a step, and describe its result."""
+        self.steps.append((name, x.at, argument))
+        return _Part(x.at, term, tuple(shape))
+
+    def without_repeats(self, x: _Part) -> _Part:
+        """Diagonals for labels that stand twice."""
+        for label in dict.fromkeys(x.term):
+            while x.term.count(label) > 1:
+                first = x.term.index(label)
+                second = x.term.index(label, first + 1)
+                kept = [i for i in range(len(x.term)) if i not in (first, second)]
+                term = [*(x.term[i] for i in kept), label]
+                shape = [*(x.shape[i] for i in kept), x.shape[first]]
+                x = self.add("diagonal", x, (0, first, second), term, shape)
+        return x
+
+    def drop(self, x: _Part, keep: set[Label]) -> _Part:
+        """Sum over the labels that nobody else needs."""
+        lost = tuple(i for i, label in enumerate(x.term) if label not in keep)
+        if not lost:
+            return x
+        kept = [i for i in range(len(x.term)) if i not in lost]
+        term = [x.term[i] for i in kept]
+        return self.add("sum", x, lost, term, [x.shape[i] for i in kept])
+
+    def squeeze(self, x: _Part, y: _Part) -> _Part:
+        """Leave out dimensions of size 1 that the other operand has at another size."""
+        wide = {label for label, size in zip(y.term, y.shape, strict=True) if size != 1}
+        kept = [i for i, size in enumerate(x.shape) if size != 1 or x.term[i] not in wide]
+        if len(kept) == len(x.term):
+            return x
+        shape = tuple(x.shape[i] for i in kept)
+        return self.add("reshape", x, shape, [x.term[i] for i in kept], shape)
+
+    def arrange(self, x: _Part, term: Term) -> _Part:
+        """Dimensions in the order of ``term``."""
+        if term == x.term:
+            return x
+        order = tuple(x.term.index(label) for label in term)
+        return self.add("permute", x, order, term, [x.shape[i] for i in order])
+
+    def reshape(self, x: _Part, shape: tuple[int, ...]) -> None:
+        """Another shape, whose dimensions have no labels."""
+        if shape != x.shape:
+            self.steps.append(("reshape", x.at, shape))
+
+    def pair(self, x: _Part, y: _Part, keep: set[Label]) -> _Part:
+        """The product of two operands, summed over the labels that are not to be kept."""
+        x, y = self.squeeze(x, y), self.squeeze(y, x)
+        x = self.drop(x, keep | set(y.term))
+        y = self.drop(y, keep | set(x.term))
+        both = [label for label in x.term if label in y.term]
+        batch = [label for label in both if label in keep]
+        inner = [label for label in both if label not in keep]
+        rows = [label for label in x.term if label not in both]
+        columns = [label for label in y.term if label not in both]
+        many, k = tuple(map(x.size, batch)), math.prod(map(x.size, inner))
+        m, n = tuple(map(x.size, rows)), tuple(map(y.size, columns))
+        x = self.arrange(x, [*batch, *rows, *inner])
+        if inner:
+            y = self.arrange(y, [*batch, *inner, *columns])
+            self.reshape(x, (*many, math.prod(m), k))
+            self.reshape(y, (*many, k, math.prod(n)))
+            self.steps.append(("matmul", x.at, y.at))
+            self.reshape(_Part(x.at, [], (*many, math.prod(m), math.prod(n))), (*many, *m, *n))
+        else:  # nothing to sum: an elementwise product, broadcast
+            y = self.arrange(y, [*batch, *columns])
+            self.reshape(x, (*many, *m, *(1,) * len(n)))
+            self.reshape(y, (*many, *(1,) * len(m), *n))
+            self.steps.append(("mul", x.at, y.at))
+        return _Part(x.at, [*batch, *rows, *columns], (*many, *m, *n))
 
 
-def _squeeze(x: Tensor, term: Term, y: Tensor, other: Term) -> tuple[Tensor, Term]:
-    """Leave out dimensions of size 1 that the other operand has at another size."""
-    wide = {label for label, size in zip(other, y._h.shape, strict=True) if size != 1}
-    kept = [i for i, label in enumerate(term) if x._h.shape[i] != 1 or label not in wide]
-    if len(kept) == len(term):
-        return x, term
-    return _reshape(x, tuple(x._h.shape[i] for i in kept)), [term[i] for i in kept]
-
-
-def _arrange(x: Tensor, term: Term, *groups: Term) -> tuple[Tensor, list[list[int]]]:
-    """Dimensions in the order of the groups, and the sizes of each group."""
-    order = tuple(term.index(label) for group in groups for label in group)
-    sizes = [[x._h.shape[term.index(label)] for label in group] for group in groups]
-    return x if order == tuple(range(len(term))) else _permute(x, order), sizes
-
-
-def _pair(x: Tensor, a: Term, y: Tensor, b: Term, keep: set[Label]) -> tuple[Tensor, Term]:
-    """The product of two operands, summed over the labels that are not to be kept."""
-    (x, a), (y, b) = _squeeze(x, a, y, b), _squeeze(y, b, x, a)
-    x, a = _drop(x, a, keep | set(b))
-    y, b = _drop(y, b, keep | set(a))
-    batch = [label for label in a if label in b and label in keep]
-    inner = [label for label in a if label in b and label not in keep]
-    rows = [label for label in a if label not in b]
-    columns = [label for label in b if label not in a]
-    x, (many, m, k) = _arrange(x, a, batch, rows, inner)
-    y, (_, _, n) = _arrange(y, b, batch, inner, columns)
-    found = [*batch, *rows, *columns]
-    if not inner:  # nothing to sum: an elementwise product, broadcast
-        left = _reshape(x, (*many, *m, *(1,) * len(n)))
-        return _mul(left, _reshape(y, (*many, *(1,) * len(m), *n))), found
-    depth = math.prod(k)
-    product = _matmul(
-        _reshape(x, (*many, math.prod(m), depth)), _reshape(y, (*many, depth, math.prod(n)))
-    )
-    return _reshape(product, (*many, *m, *n)), found
-
-
-def _order(terms: list[Term], operands: list[Tensor], output: Term) -> list[tuple[int, ...]]:
+def _order(parts: list[_Part], output: Term) -> list[tuple[int, ...]]:
     """Which operands to multiply in which order, by opt_einsum."""
-    if len(operands) <= 2:
-        return [tuple(range(len(operands)))]
+    if len(parts) <= 2:
+        return [tuple(range(len(parts)))]
     import opt_einsum  # only contractions of three and more pay for loading it
 
     names: dict[Label, str] = {}
-    for term in terms:
-        for label in term:
+    for part in parts:
+        for label in part.term:
             names.setdefault(label, opt_einsum.get_symbol(len(names)))
-    equation = ",".join("".join(names[label] for label in term) for term in terms)
+    equation = ",".join("".join(names[label] for label in part.term) for part in parts)
     equation += "->" + "".join(names[label] for label in output)
-    shapes = [tuple(x._h.shape) for x in operands]
-    path, _ = opt_einsum.contract_path(equation, *shapes, shapes=True)
+    path, _ = opt_einsum.contract_path(equation, *(part.shape for part in parts), shapes=True)
     return list(path)
 
 
-def _contract(operands: list[Tensor], terms: list[Term], output: Term) -> Tensor:
-    parts = [_without_repeats(x, term) for x, term in zip(operands, terms, strict=True)]
-    path = _order([term for _, term in parts], [x for x, _ in parts], output)
-    for picked in path:
+@lru_cache(maxsize=512)
+def _planned(
+    request: Any, shapes: tuple[tuple[int, ...], ...]
+) -> tuple[tuple[tuple[str, int, Any], ...], int]:
+    """The steps, and the place of the result."""
+    terms, output = _read(request, len(shapes))
+    dots = _spread(terms, shapes)
+    output = _output(output, terms, dots)
+    _check_sizes(terms, shapes)
+    plan = _Plan()
+    parts = [
+        plan.without_repeats(_Part(at, term, shape))
+        for at, (term, shape) in enumerate(zip(terms, shapes, strict=True))
+    ]
+    for picked in _order(parts, output):
         chosen = [parts[i] for i in sorted(picked)]
         parts = [part for i, part in enumerate(parts) if i not in picked]
         while len(chosen) > 1:
-            (x, a), (y, b) = chosen[:2]
-            others = [*parts, *chosen[2:]]
-            keep = {label for _, term in others for label in term} | set(output)
-            chosen = [_pair(x, a, y, b, keep), *chosen[2:]]
+            x, y, *rest = chosen
+            keep = {label for part in (*parts, *rest) for label in part.term} | set(output)
+            chosen = [plan.pair(x, y, keep), *rest]
         parts.append(chosen[0])
-    x, term = _drop(*parts[0], set(output))
-    order = tuple(term.index(label) for label in output)
-    return x if order == tuple(range(len(order))) else _permute(x, order)
+    last = plan.arrange(plan.drop(parts[0], set(output)), output)
+    return tuple(plan.steps), last.at
+
+
+def _computed(operands: list[Any], steps: Any, place: int) -> Tensor:
+    for name, at, argument in steps:
+        if name in ("matmul", "mul"):
+            argument = operands[argument]
+        operands[at] = _STEPS[name](operands[at], argument)
+    return operands[place]  # type: ignore[no-any-return]
 
 
 @function(method=False, dtypes="int float complex", ref=lambda np, *args: np.einsum(*args),
@@ -264,11 +327,11 @@ def einsum(*args: Any) -> Tensor:
             operands = list(operands[0])
         if not operands:
             raise _error("expected at least one operand, got none; must provide at least one")
-        terms, output = _from_equation(args[0], len(operands))
+        request: Any = args[0]
     else:
-        terms, output, operands = _from_sublists(args)
+        pairs = args[: len(args) // 2 * 2]
+        operands, request = list(pairs[::2]), tuple(map(tuple, pairs[1::2]))
+        if len(args) % 2:
+            request = (*request, tuple(args[-1]))
     factors("einsum", *operands)
-    dots = _spread(terms, operands)
-    output = _output(output, terms, dots)
-    _check_sizes(terms, operands)
-    return _contract(operands, terms, output)
+    return _computed(operands, *_planned(request, tuple(tuple(x._h.shape) for x in operands)))

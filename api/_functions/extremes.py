@@ -65,7 +65,7 @@ def _argument(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tenso
             )
         input = slow.cast(input, uint8)
     row = "argmax" if name in ("max", "argmax") else "argmin"
-    return _call[row](input, dim if shape else None, keepdim)  # type: ignore[no-any-return]
+    return _call[row](input, dim if shape else None, keepdim)
 
 
 argmax = function(row="argmax", samples=_along, ref="argmax")(_arg("argmax"))
@@ -111,7 +111,7 @@ def _full(name: str, row: str, input: Tensor) -> Tensor:
             f"{tuple(input._h.shape)}; specify the reduction dim with the 'dim' argument",
             op=name,
         )
-    return _call[row](input, None, False)  # type: ignore[no-any-return]
+    return _call[row](input, None, False)
 
 
 def _dim(name: str, of: Any, input: Tensor, dim: Any, keepdim: bool) -> Any:

@@ -245,10 +245,16 @@ def _documented(plain: Any, default: Any, name: str, what: str) -> Any:
     return call
 
 
+def _c2c_all(
+    name: str, inverse: bool, x: Tensor, s: Any, dim: Any, norm: Any, out: Any
+) -> Tensor:  # fmt: skip
+    return _c2c(name, x, s, dim, norm, inverse, out)
+
+
 def _variants() -> None:
     kinds = {
-        "fft": (TYPES, lambda *a: _c2c("fft.fftn", *a[:4], False, a[4]), "The Fourier transform"),
-        "ifft": (TYPES, lambda *a: _c2c("fft.ifftn", *a[:4], True, a[4]),
+        "fft": (TYPES, lambda *a: _c2c_all("fft.fftn", False, *a), "The Fourier transform"),
+        "ifft": (TYPES, lambda *a: _c2c_all("fft.ifftn", True, *a),
                  "The inverse Fourier transform"),
         "rfft": (REAL, lambda *a: _r2c("fft.rfftn", *a), "The transform of real numbers"),
         "irfft": (_COMPLEX, lambda *a: _c2r("fft.irfftn", *a), "The inverse transform to reals"),

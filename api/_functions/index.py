@@ -72,7 +72,7 @@ def gather(
     at, found = check_index("gather", input, dim, index)
     sizes = tuple(found._h.shape)
     if 0 in sizes or len(sizes) != len(input._h.shape):  # empty, or 0-d with 1-d
-        flat, places_ = input.reshape(-1), found.reshape(-1)  # type: ignore[attr-defined]
+        flat, places_ = input.reshape(-1), found.reshape(-1)
         return finish("gather", _gather(flat, 0, places_._h).reshape(sizes), out, input, index)
     return finish("gather", _gather(input, at, found._h), out, input, index)
 
@@ -94,7 +94,7 @@ def index_select(
         if found._h.shape != (1,):
             raise OpIndexError("index_select: expected one index for a 0-d tensor, got "
                                f"{tuple(found._h.shape)}")  # fmt: skip
-        one = _select(input.reshape(1), 0, found._h)  # type: ignore[attr-defined]
+        one = _select(input.reshape(1), 0, found._h)
         return finish("index_select", one.reshape(()), out, input, index)
     return finish("index_select", _select(input, at, found._h), out, input, index)
 
@@ -108,7 +108,7 @@ def vector(name: str, input: Tensor, index: Any) -> Tensor:
             "to be a vector",
             op=name,
         )
-    return found if found._h.shape else found.reshape(1)  # type: ignore[attr-defined,no-any-return]
+    return found if found._h.shape else found.reshape(1)
 
 
 @function(samples=lambda t: [(t(3, 4), t.int((2, 2), 0, 12)), (t(3), t.int((), 0, 3))],
@@ -127,7 +127,7 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     if not numel(input._h.shape) and numel(index._h.shape):
         raise OpIndexError("take: expected an input with elements, got none; tried to take from an "
                            "empty tensor", op="take")  # fmt: skip
-    flat = input.reshape(-1)  # type: ignore[attr-defined]
+    flat = input.reshape(-1)
     try:
         return finish("take", _get(flat, (index._h,)), out, input, index)
     except IndexError as error:
@@ -151,8 +151,8 @@ def take_along_dim(
                       "indices should be Long", op="take_along_dim")  # fmt: skip
     found = array_index("take_along_dim", input, indices)
     if dim is None:
-        flat = input.reshape(-1)  # type: ignore[attr-defined]
-        return gather(flat, 0, found.reshape(-1), out=out)  # type: ignore[attr-defined]
+        flat = input.reshape(-1)
+        return gather(flat, 0, found.reshape(-1), out=out)
     shape, sizes = tuple(input._h.shape), tuple(found._h.shape)
     if len(shape) != len(sizes):
         raise OpError(
@@ -166,7 +166,7 @@ def take_along_dim(
     common = common_shape("take_along_dim", [wide, narrow])
     source = expand(input, (*common[:at], shape[at], *common[at + 1 :]))
     index = expand(found, (*common[:at], sizes[at], *common[at + 1 :]))
-    below = index < 0  # type: ignore[operator]
+    below = index < 0
     if below.any():
         index = index + below.long() * shape[at]
     return gather(source, at, index, out=out)
@@ -205,13 +205,13 @@ def argwhere_of(input: Tensor, found: tuple[Tensor, ...]) -> Tensor:
     """One row per element."""
     if input._h.shape:
         return stack(found, dim=1)
-    return found[0].new_empty(found[0]._h.shape[0], 0)  # type: ignore[attr-defined,no-any-return]
+    return found[0].new_empty(found[0]._h.shape[0], 0)
 
 
 @function(ref="argwhere", samples=lambda t: [(t.bool((3, 4)),), (t(2),)])
 def argwhere(input: Tensor) -> Tensor:
     """``nonzero(input)``: one row per element that is not zero."""
-    return nonzero(input)  # type: ignore[no-any-return]
+    return nonzero(input)
 
 
 @function(samples=lambda t: [(t.bool((3, 4)), {"size": 5}), (t.bool((6,)), {"size": 2})])
@@ -223,7 +223,7 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
     found = nonzero(input)[:size]
     out = found.new_full((size, len(input._h.shape)), fill_value)
     out[: found._h.shape[0]] = found
-    return out  # type: ignore[no-any-return]
+    return out
 
 
 def mask_of(name: str, mask: Any) -> Tensor:
@@ -255,7 +255,7 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
     shape = common_shape("masked_select", [tuple(input._h.shape), tuple(mask._h.shape)])
     where = tuple(place._h for place in places(expand(chosen, shape)))
     source = expand(input, shape)
-    source = source if shape else source.reshape(1)  # type: ignore[attr-defined]
+    source = source if shape else source.reshape(1)
     return finish("masked_select", _get(source, where), out, input, mask)
 
 
@@ -274,7 +274,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
             "integer dtype"
         )
     total = numel(sizes)
-    values = indices.reshape(-1).tolist()  # type: ignore[attr-defined]
+    values = indices.reshape(-1).tolist()
     outside = [value for value in values if not -total <= value < total]
     if min(sizes, default=0) < 0 or outside:
         raise OpValueError(
@@ -284,7 +284,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     rest = [value % total for value in values] if total else []
     columns: list[Tensor] = []
     for size in reversed(sizes):
-        column = indices.new_tensor([value % size for value in rest], dtype=dtypes.int64)  # type: ignore[attr-defined]
+        column = indices.new_tensor([value % size for value in rest], dtype=dtypes.int64)
         columns.append(column.reshape(tuple(indices._h.shape)))
         rest = [value // size for value in rest]
     return tuple(columns[::-1])

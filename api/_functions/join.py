@@ -72,7 +72,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
     """
     if type(tensors) in (list, tuple) and tensors and out is None and _uniform(tensors):
         try:
-            return _concat(tensors, dim if dim >= 0 else dim + len(tensors[0]._h.shape))  # type: ignore[no-any-return]
+            return _concat(tensors, dim if dim >= 0 else dim + len(tensors[0]._h.shape))
         except (OpError, IndexError):
             pass  # explained below, unless there are empty 1-d tensors
     found = _promoted("cat", tensors)
@@ -106,7 +106,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
     """
     if type(tensors) in (list, tuple) and tensors and out is None and _uniform(tensors):
         try:
-            return _stack(tensors, dim if dim >= 0 else dim + len(tensors[0]._h.shape) + 1)  # type: ignore[no-any-return]
+            return _stack(tensors, dim if dim >= 0 else dim + len(tensors[0]._h.shape) + 1)
         except (OpError, IndexError):
             pass  # explained below
     found = _promoted("stack", tensors)
@@ -148,7 +148,7 @@ def dstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
 def column_stack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
     """1-d tensors as columns next to each other and to those of matrices."""
     found = _promoted("column_stack", tensors)
-    columns = [x if len(x._h.shape) > 1 else x.reshape(-1, 1) for x in found]  # type: ignore[attr-defined]
+    columns = [x if len(x._h.shape) > 1 else x.reshape(-1, 1) for x in found]
     return cat(columns, dim=1, out=out)
 
 
@@ -204,7 +204,7 @@ def meshgrid(*tensors_: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         found[:2] = found[1::-1]
     rank = len(found)
     lines = [
-        x.reshape((1,) * i + (-1,) + (1,) * (rank - 1 - i))  # type: ignore[attr-defined]
+        x.reshape((1,) * i + (-1,) + (1,) * (rank - 1 - i))
         for i, x in enumerate(found)
     ]
     grids = list(broadcast_tensors(lines))
@@ -222,7 +222,7 @@ def cartesian_prod(*tensors_: Any) -> Tensor:
                       f"{[tuple(x._h.shape) for x in found]}; Expect a 1D vector")  # fmt: skip
     if len(found) == 1:
         return found[0]
-    return stack([x.reshape(-1) for x in meshgrid(found, indexing="ij")], dim=1)  # type: ignore[attr-defined]
+    return stack([x.reshape(-1) for x in meshgrid(found, indexing="ij")], dim=1)
 
 
 @function(samples=lambda t: [(t(4),), (t(3), 2, True), (t(3), 0)])
@@ -239,15 +239,15 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
             op="combinations",
         )
     if r == 0:
-        return input.new_empty(0)  # type: ignore[attr-defined,no-any-return]
+        return input.new_empty(0)
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = list(choose(range(input._h.shape[0]), r))
     return stack([_pick(input, [row[i] for row in rows]) for i in range(r)], dim=1)
 
 
 def _pick(input: Tensor, places: list[int]) -> Tensor:
-    index = input.new_tensor(places, dtype=int64)  # type: ignore[attr-defined]
-    return input.index_select(0, index)  # type: ignore[attr-defined,no-any-return]
+    index = input.new_tensor(places, dtype=int64)
+    return input.index_select(0, index)
 
 
 @function(ref="vander", samples=lambda t: [(t(3),), (t(3), 2), (t(3), 4, True)])
@@ -265,10 +265,10 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
         raise OpError(f"vander: expected N >= 0, got {count}; N must be non-negative", op="vander")
     power = slow.result_type(x, int64) if not x._dtype.is_inexact else x._dtype
     base = slow.cast(x, power)
-    columns = [base.new_ones(x._h.shape[0])][:count]  # type: ignore[attr-defined]
+    columns = [base.new_ones(x._h.shape[0])][:count]
     while len(columns) < count:
         columns.append(columns[-1] * base)
     if not columns:
-        return base.new_empty(x._h.shape[0], 0)  # type: ignore[attr-defined,no-any-return]
+        return base.new_empty(x._h.shape[0], 0)
     return stack(columns if increasing else columns[::-1], dim=1)
 

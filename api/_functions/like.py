@@ -11,7 +11,7 @@ from ..autograd.errors import OpTypeError
 from ..autograd.registry import function
 from ..autograd.tensor import Tensor, make
 from ..backends.dtypes import DType
-from .create import empty_strided
+from .create import empty_strided, wrapped
 
 __all__: list[str] = []
 
@@ -23,7 +23,7 @@ def _like(
     kind = check_dtype(name, dtype) or input._dtype
     where = input._device if device is None else device_of(device)
     shape = tuple(input._h.shape)
-    handle = where.F.empty(shape, kind) if value is None else where.F.full(shape, value, kind)
+    handle = where.F.empty(shape, kind) if value is None else where.F.full(shape, wrapped(value, kind), kind)
     return finish(make(handle, kind, where), requires_grad)
 
 
@@ -106,7 +106,7 @@ def _new(
     kind = check_dtype(name, dtype) or self._dtype
     where = self._device if device is None else device_of(device)
     shape = shape_of(name, size)
-    handle = where.F.empty(shape, kind) if value is None else where.F.full(shape, value, kind)
+    handle = where.F.empty(shape, kind) if value is None else where.F.full(shape, wrapped(value, kind), kind)
     return finish(make(handle, kind, where), requires_grad)
 
 

@@ -156,14 +156,14 @@ def tolerance(name: str, A: Tensor, atol: Any, rtol: Any) -> tuple[Any, Any]:
         if value._dtype.is_complex:
             raise OpError(f"{name}: expected a real tolerance, got {value._dtype}; it must not be "
                           "of complex type", op=name)  # fmt: skip
-        return as_column(A._device.F, slow.cast(value.detach(), A._dtype.to_real())._h)  # type: ignore[attr-defined]
+        return as_column(A._device.F, slow.cast(value.detach(), A._dtype.to_real())._h)
 
     if rtol is None:
         given = atol is not None and (type(atol) is Tensor or atol > 0)
         eps = dtypes.finfo(A._dtype).eps
         rtol = 0.0 if given and type(atol) is not Tensor else eps * max(A._h.shape[-2:])
         if type(atol) is Tensor:
-            rtol = _where(atol > 0, 0.0, rtol)  # type: ignore[operator]
+            rtol = _where(atol > 0, 0.0, rtol)
     return settle(0.0 if atol is None else atol), settle(rtol)
 
 
@@ -213,7 +213,7 @@ def det(A: Tensor, *, out: Tensor | None = None) -> Tensor:
 @function(name="det", dtypes=TYPES, samples=lambda t: [(t(3, 3),)])
 def _det_top(input: Tensor) -> Tensor:
     """See :func:`tensorplug.linalg.det`."""
-    return det(input)  # type: ignore[no-any-return]
+    return det(input)
 
 
 def _slogdet(A: Tensor, out: Any) -> Any:

@@ -174,7 +174,7 @@ def norm(
     if ord is None:
         return finish(name, _vector_norm(name, A, 2.0, dim, keepdim), out)
     rank = len(A._h.shape)
-    if dim is not None and len(dim) not in (1, 2) or (dim is None and rank not in (1, 2)):
+    if (dim is not None and len(dim) not in (1, 2)) or (dim is None and rank not in (1, 2)):
         raise OpError(
             f"{name}: expected one or two dims when ord is given, got dim={dim} and a tensor of "
             f"{rank} dimensions; if ord is specified but dim is None, the input must be 1-D or 2-D",

@@ -37,7 +37,7 @@ def _power(name: str, A: Tensor, n: int) -> Tensor:
         A, n = inverse_of(name, A), -n
     if n == 0:
         # With A as the value that is never taken, its gradient is zero and not missing.
-        return F.where(F.zeros(shape, dtypes.bool_), A, eye(F, shape[-1], A._dtype))  # type: ignore[no-any-return]
+        return F.where(F.zeros(shape, dtypes.bool_), A, eye(F, shape[-1], A._dtype))
     result = None
     while True:
         if n & 1:
@@ -142,7 +142,7 @@ def cross(
           samples=lambda t: [(t(3, 3),), (t(2, 3, 4), {"offset": 1})])  # fmt: skip
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """A view of the diagonals of matrices ``(..., m, n)``."""
-    return A.diagonal(offset, dim1, dim2)  # type: ignore[attr-defined,no-any-return]
+    return A.diagonal(offset, dim1, dim2)
 
 
 @function(namespace="linalg", dtypes="int float complex",
@@ -151,10 +151,9 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     """Powers ``0, 1, ..., N - 1`` of the elements of vectors ``(..., n)``, as rows of matrices.
 
     Raises:
-        RuntimeError: ``x`` is a 0-d tensor, or ``N`` is less than 2.
+        RuntimeError: ``N`` is less than 2.
     """
-    if not x._h.shape:
-        raise OpError("linalg.vander: expected vectors, got a 0-d tensor", op="linalg.vander")
+    x = x if x._h.shape else ROWS["reshape"].call(x, (1,))
     count = x._h.shape[-1] if N is None else N
     if N is not None and N <= 1:
         raise OpError(f"linalg.vander: expected N > 1, got {N}", op="linalg.vander")
@@ -164,7 +163,7 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     powers = F.expand(as_column(F, x), (*x._h.shape, max(count - 1, 0)))
     powers = F.cumprod(powers, len(x._h.shape))
     ones = F.full((*x._h.shape, min(count, 1)), 1, x._dtype)
-    return F.concat([ones, powers], len(x._h.shape))  # type: ignore[no-any-return]
+    return F.concat([ones, powers], len(x._h.shape))
 
 
 # --- tensors as matrices ---------------------------------------------------------------------------
@@ -242,7 +241,8 @@ def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) ->
             op=name,
         )
     one = F.index(eye(F, rows, A._dtype), (slice(None), slice(0, columns)))
-    found = F.expand(one, tuple(A._h.shape))
+    # A, never taken: the result is in the graph even when there are no reflections.
+    found = F.where(F.zeros(tuple(A._h.shape), dtypes.bool_), A, one)
     vectors = F.add(F.tril(A, -1), one)
     for k in reversed(range(count)):
         v = F.index(vectors, (..., slice(k, k + 1)))

@@ -165,7 +165,7 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 def _tensordot_dims(x: Tensor, y: Tensor, dims: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     ranks = len(x._h.shape), len(y._h.shape)
     if isinstance(dims, Tensor):
-        dims = dims.tolist()  # type: ignore[attr-defined]
+        dims = dims.tolist()
     if isinstance(dims, (tuple, list)):
         first, second = dims if len(dims) == 2 else (list(dims), list(dims))
         first = [first] if isinstance(first, int) else list(first)

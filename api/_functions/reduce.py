@@ -62,7 +62,8 @@ all = function(row="all", samples=_many, ref="all", dtypes="any")(_logical("all"
 any = function(row="any", samples=_many, ref="any", dtypes="any")(_logical("any"))
 
 
-@function(samples=_many, ref="count_nonzero")
+@function(samples=lambda t: [(t(2, 3),), (t(2, 3), -1), (t(2, 3, 4), (0, 2))],
+          ref="count_nonzero")  # fmt: skip
 def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     """How many elements are not 0, over ``dim``, or over all.
 
@@ -73,7 +74,7 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     input = tensor("count_nonzero", input)
     hits = input if input._dtype is bool_ else _call["ne"](input, 0)
     dims = None if dim is None else dims_of("count_nonzero", dim, len(input._h.shape))
-    return _call["sum"](hits, dims or None, False)  # type: ignore[no-any-return]
+    return _call["sum"](hits, dims or None, False)
 
 
 # --- products and means ----------------------------------------------------------------------------

@@ -30,8 +30,8 @@ def _replaced(
             "expected src to have a size equal to the slice of self",
             op=name,
         )
-    target.copy_(src)  # type: ignore[attr-defined]
-    return out  # type: ignore[no-any-return]
+    target.copy_(src)
+    return out
 
 
 @function(samples=lambda t: [(t(3, 4), t(4), 0, 1), (t(3, 4), t(3), -1, -2)])
@@ -73,7 +73,7 @@ def as_strided_scatter(
 @function(samples=lambda t: [(t(4, 3), 0, 1, 2)])
 def narrow_copy(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """A copy of ``input.narrow(dim, start, length)``."""
-    return _clone(narrow(input, dim, start, length))  # type: ignore[no-any-return]
+    return _clone(narrow(input, dim, start, length))
 
 
 @function(inplace=True,
@@ -92,11 +92,11 @@ def index_reduce(
                       "argument must be either prod, mean, amax or amin")  # fmt: skip
     x, at, found, values = slices_of("index_reduce", input, dim, index, source)
     shape = tuple(values._h.shape)
-    spread = found.view((1,) * at + (-1,) + (1,) * (len(shape) - at - 1))  # type: ignore[attr-defined]
+    spread = found.view((1,) * at + (-1,) + (1,) * (len(shape) - at - 1))
     result = scatter_reduce(
         x, at, expand(spread, shape), values, reduce, include_self=include_self, out=out
     )
-    return result.reshape(tuple(input._h.shape))  # type: ignore[attr-defined,no-any-return]
+    return result.reshape(tuple(input._h.shape))
 
 
 @function(namespace="Tensor", samples=lambda t: [(t(2, 3), (1, 3)), (t(2, 3), 3), (t(2), ())])
@@ -109,7 +109,7 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
     shape = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
     own = tuple(self._h.shape)
     if not shape:
-        return self.sum()  # type: ignore[attr-defined,no-any-return]
+        return self.sum()
     lead = len(own) - len(shape)
     pairs = zip(shape, own[max(lead, 0) :], strict=False)
     if lead < 0 or any(wanted not in (1, have) for wanted, have in pairs):
@@ -119,4 +119,4 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
             op="sum_to_size",
         )
     dims = [*range(lead), *(lead + d for d, wanted in enumerate(shape) if wanted != own[lead + d])]
-    return self.sum(dims, keepdim=True).view(shape) if dims else self  # type: ignore[attr-defined,no-any-return]
+    return self.sum(dims, keepdim=True).view(shape) if dims else self

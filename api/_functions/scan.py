@@ -90,7 +90,7 @@ cummin = function(row="cummin", samples=_samples)(_extreme("cummin"))
 
 def _slice(input: Tensor, dim: int, start: int | None, stop: int | None) -> Tensor:
     part = (*(slice(None),) * dim, slice(start, stop))
-    return _call["index"](input, part)  # type: ignore[no-any-return]
+    return _call["index"](input, part)
 
 
 @function(samples=lambda t: [(t(4),), (t(2, 4), 2), (t(3, 2), 1, 0), (t(2, 3), 1, -1, t(2, 1),
@@ -164,7 +164,7 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None,
         tensor(4.)
     """
     areas, dim = _trapezoids("trapezoid", y, x, dx, dim)
-    return _call["sum"](areas, (dim,), False)  # type: ignore[no-any-return]
+    return _call["sum"](areas, (dim,), False)
 
 
 @function(method=False, samples=lambda t: [(t(4),), (t(2, 4), t(4)), (t(3, 2), {"dim": 0})])
@@ -177,4 +177,4 @@ def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None
         tensor([1.5000, 4.0000])
     """
     areas, dim = _trapezoids("cumulative_trapezoid", y, x, dx, dim)
-    return _call["cumsum"](areas, dim)  # type: ignore[no-any-return]
+    return _call["cumsum"](areas, dim)

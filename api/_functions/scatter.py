@@ -63,8 +63,8 @@ def _source(name: str, input: Tensor, index: Tensor, source: Any) -> Tensor:
             op=name,
         )
     if not have or not sizes:
-        return source.reshape(sizes)  # type: ignore[attr-defined,no-any-return]
-    return _view(source, (*(slice(size) for size in sizes), ...))  # type: ignore[no-any-return]
+        return source.reshape(sizes)
+    return _view(source, (*(slice(size) for size in sizes), ...))
 
 
 def _apply(name: str, call: Any, input: Tensor, dim: Any, index: Any, src: Any, *how: Any) -> Any:
@@ -72,11 +72,11 @@ def _apply(name: str, call: Any, input: Tensor, dim: Any, index: Any, src: Any, 
     at, found = check_index(name, input, dim, index)
     source = _source(name, input, found, src)
     if 0 in found._h.shape:
-        return input.clone()  # type: ignore[attr-defined]
+        return input.clone()
     if len(found._h.shape) == len(input._h.shape) > 0:
         return call(input, source, at, found._h, *how)
     # 0-d tensors count as 1-d ones.
-    flat, places_, values = (x.reshape(-1) for x in (input, found, source))  # type: ignore[attr-defined]
+    flat, places_, values = (x.reshape(-1) for x in (input, found, source))
     return call(flat, values, 0, places_._h, *how).reshape(tuple(input._h.shape))
 
 
@@ -168,8 +168,8 @@ def slices_of(
     _same_type(name, input, source)
     at = wrap_dim(name, dim, len(input._h.shape))
     found = vector(name, input, index)
-    x = input if input._h.shape else input.reshape(1)  # type: ignore[attr-defined]
-    values = source if source._h.shape else source.reshape(1)  # type: ignore[attr-defined]
+    x = input if input._h.shape else input.reshape(1)
+    values = source if source._h.shape else source.reshape(1)
     shape, have = tuple(x._h.shape), tuple(values._h.shape)
     wanted = (*shape[:at], found._h.shape[0], *shape[at + 1 :])
     if have != wanted:
@@ -191,7 +191,7 @@ def index_add(
     """The slices of ``alpha * source`` added at the positions of a 1-d ``index``."""
     x, at, found, values = slices_of("index_add", input, dim, index, source)
     if alpha != 1:
-        values = values * alpha  # type: ignore[operator]
+        values = values * alpha
     result = _add(x, values, at, found._h).reshape(tuple(input._h.shape))
     return finish("index_add", result, out, input)
 
@@ -212,7 +212,7 @@ def in_range(name: str, index: Tensor, size: int, dim: int) -> Tensor:
     Raises:
         IndexError: one is not.
     """
-    values = index.tolist()  # type: ignore[attr-defined]
+    values = index.tolist()
     wrong = [value for value in values if not 0 <= value < size]
     if wrong:
         raise OpIndexError(
@@ -243,12 +243,12 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
             raise OpError(f"index_fill: expected a real value, got {value}; index_fill(): "
                           "Converting complex Scalar to non-complex type is not supported")  # fmt: skip
         filler = constant(input, value)
-    x = input if input._h.shape else input.reshape(1)  # type: ignore[attr-defined]
+    x = input if input._h.shape else input.reshape(1)
     size = x._h.shape[at]
-    wrapped = found + (found < 0) * size  # type: ignore[operator]
+    wrapped = found + (found < 0) * size
     where = (*(None,) * at, in_range("index_fill", wrapped, size, at)._h)
     shape = (*x._h.shape[:at], found._h.shape[0], *x._h.shape[at + 1 :])
-    return _put(x, expand(filler, shape), where, False).reshape(tuple(input._h.shape))  # type: ignore[no-any-return]
+    return _put(x, expand(filler, shape), where, False).reshape(tuple(input._h.shape))
 
 
 # --- x[indices] = values -------------------------------------------------------------------------------
@@ -281,7 +281,7 @@ def index_put(
     _same_type("index_put", input, values)
     items = tuple(slice(None) if index is None else index for index in indices)
     where = as_indices(input, items)
-    return _put(input, values, tuple(None if i is None else i._h for i in where), accumulate)  # type: ignore[no-any-return]
+    return _put(input, values, tuple(None if i is None else i._h for i in where), accumulate)
 
 
 @function(samples=lambda t: [(t(3, 4), t.int((3,), 0, 12), t(3)),
@@ -295,9 +295,9 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
             f"{numel(index._h.shape)}; source should have the same number of elements as index",
             op="put",
         )
-    flat = input.reshape(-1)  # type: ignore[attr-defined]
-    values = source.reshape(tuple(index._h.shape))  # type: ignore[attr-defined]
-    return _put(flat, values, (index._h,), accumulate).reshape(tuple(input._h.shape))  # type: ignore[no-any-return]
+    flat = input.reshape(-1)
+    values = source.reshape(tuple(index._h.shape))
+    return _put(flat, values, (index._h,), accumulate).reshape(tuple(input._h.shape))
 
 
 @function(inplace=True, samples=lambda t: [(t(3, 4), t.bool((3, 4)), t(12)),
@@ -321,8 +321,8 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
             "elements for the mask",
             op="masked_scatter",
         )
-    values = source.reshape(-1)[:count]  # type: ignore[attr-defined]
+    values = source.reshape(-1)[:count]
     start = expand(input, shape)
-    start = start if shape else start.reshape(1)  # type: ignore[attr-defined]
+    start = start if shape else start.reshape(1)
     result = _put(start, values, tuple(place._h for place in found), False)
-    return result.reshape(shape)  # type: ignore[no-any-return]
+    return result.reshape(shape)

@@ -18,7 +18,7 @@ _call = {name: row.call for name, row in ROWS.items()}
 
 
 def _ordered(t: Any) -> Tensor:
-    return t(4).sort().values  # type: ignore[no-any-return]
+    return t(4).sort().values
 
 
 def _side(name: str, right: bool, side: str | None) -> bool:
@@ -161,7 +161,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     zeros = make(F.zeros((max(size, minlength),), dtype), dtype, input._device)
     if not shape[0]:
         return zeros
-    return _call["scatter_add"](zeros, source, 0, input._h)  # type: ignore[no-any-return]
+    return _call["scatter_add"](zeros, source, 0, input._h)
 
 
 @function(samples=lambda t: [(t(10), 5), (t(10), 4, -1.0, 1.0), (t(2, 3), 3, 0, 0)])
@@ -269,7 +269,7 @@ def _quantile(
     found = _interpolated(order, rank, interpolation)
     found = found.movedim(-1, 0)
     tail = kept if keepdim else tuple(rows._h.shape[:-1])
-    return found.reshape((*q._h.shape, *tail))  # type: ignore[no-any-return]
+    return found.reshape((*q._h.shape, *tail))
 
 
 def _interpolated(order: Tensor, rank: Tensor, interpolation: str) -> Tensor:
@@ -278,14 +278,14 @@ def _interpolated(order: Tensor, rank: Tensor, interpolation: str) -> Tensor:
     if interpolation in ("lower", "higher", "nearest"):
         row = {"lower": "floor", "higher": "ceil", "nearest": "round"}[interpolation]
         place = _call["cast"](_call[row](rank.detach()), int64)
-        return _call["gather"](order, dim, place._h)  # type: ignore[no-any-return]
+        return _call["gather"](order, dim, place._h)
     below = _call["floor"](rank.detach())
     weight = rank - below if interpolation == "linear" else (rank.detach() != below) * 0.5
     low, high = (
         _call["gather"](order, dim, _call["cast"](x, int64)._h)
         for x in (below, _call["ceil"](rank.detach()))
     )
-    return _call["lerp"](low, high, _call["cast"](weight, low._dtype))  # type: ignore[no-any-return]
+    return _call["lerp"](low, high, _call["cast"](weight, low._dtype))
 
 
 def _quantiles(t: Any) -> list[Any]:

@@ -118,18 +118,18 @@ def _middle(name: str, input: Tensor, dim: int) -> Tensor:
     """Where the median along ``dim`` is, with that dimension of size 1 in the result."""
     order = _call["argsort"](input, dim, False, True)
     if not input._h.shape:
-        return order  # type: ignore[no-any-return]
+        return order
     size = input._h.shape[dim]
     if not input._dtype.is_inexact:
-        return _call["index"](order, _part(dim, slice((size - 1) // 2, (size + 1) // 2)))  # type: ignore[no-any-return]
+        return _call["index"](order, _part(dim, slice((size - 1) // 2, (size + 1) // 2)))
     missing = _call["isnan"](input.detach())
     count = _call["sum"](missing, (dim,), True)
     if name == "nanmedian":
         place = _call["clamp_min"](_call["floordiv"](size - 1 - count, 2), 0)
-        return _call["gather"](order, dim, place._h)  # type: ignore[no-any-return]
+        return _call["gather"](order, dim, place._h)
     middle = _call["index"](order, _part(dim, slice((size - 1) // 2, (size + 1) // 2)))
     first = _call["argmax"](_call["cast"](missing, middle._dtype), dim, True)
-    return _call["where"](count > 0, first, middle)  # type: ignore[no-any-return]
+    return _call["where"](count > 0, first, middle)
 
 
 def _check_any(name: str, input: Tensor, dim: int) -> None:
@@ -183,14 +183,14 @@ def _median(name: str) -> Any:
 def _of_all(name: str, input: Tensor) -> Tensor:
     if 0 in input._h.shape:
         if input._dtype.is_inexact:
-            return _call["mean"](input, None, False)  # type: ignore[no-any-return]  # nan
+            return _call["mean"](input, None, False)
         low = iinfo(input._dtype).min
         F = input._device.F
         return make(F.full((), low, input._dtype), input._dtype, input._device)
     if name == "median":
-        return _call["median"](input, None, False)  # type: ignore[no-any-return]
+        return _call["median"](input, None, False)
     flat = input.reshape(-1)
-    return _picked(return_types.nanmedian, flat, 0, _middle(name, flat, 0), False)[0]  # type: ignore[no-any-return]
+    return _picked(return_types.nanmedian, flat, 0, _middle(name, flat, 0), False)[0]
 
 
 median = function(row="median", samples=lambda t: [(t(5),), (t(2, 4), 1), (t(3, 2), 0, True)])(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._attach import METHODS
 from ..autograd import inplace
 from ..autograd.errors import OpError
 from ..autograd.registry import FUNCTIONS, ROWS, function
@@ -31,7 +32,7 @@ def logit(input: Tensor, eps: float | None = None, *, out: Any = None) -> Tensor
 
 
 @function(row="polygamma", method=False, domain=(0.5, 4), samples=lambda t: [(1, t(3)), (2, t(2))])
-def polygamma(n: int, input: Tensor, *, out: Any = None) -> Tensor:
+def polygamma(n: Any, input: Any, *, out: Any = None) -> Tensor:
     """The ``n``-th derivative of :func:`digamma`.
 
     Raises:
@@ -62,8 +63,8 @@ def _polygamma_inplace(self: Tensor, n: int) -> Tensor:
     return inplace.apply("polygamma_", self, _polygamma_method, (n,), {})
 
 
-Tensor.polygamma = _polygamma_method  # type: ignore[attr-defined]  # its self comes second
-Tensor.polygamma_ = _polygamma_inplace  # type: ignore[attr-defined]
+# As a method it takes the tensor first.
+METHODS.update(polygamma=_polygamma_method, polygamma_=_polygamma_inplace)
 
 
 @function(inplace=True, domain=(2.0, 5),

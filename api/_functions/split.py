@@ -45,7 +45,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
         raise OpIndexError("select: expected a dimension or more, got a 0-d tensor; select() "
                            "cannot be applied to a 0-dim tensor", op="select")  # fmt: skip
     at = wrap_dim("select", dim, len(input._h.shape))
-    return _index(input, _at(at, int(index)))  # type: ignore[no-any-return]
+    return _index(input, _at(at, int(index)))
 
 
 @function(samples=lambda t: [(t(4, 3), 0, 1, 2), (t(4, 3), -1, -2, 2), (t(4, 3), 0, 4, 0)])
@@ -80,7 +80,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
             f"start ({first}) + length ({length}) exceeds dimension size ({size})",
             op="narrow",
         )
-    return _index(input, _at(at, slice(first, first + length)))  # type: ignore[no-any-return]
+    return _index(input, _at(at, slice(first, first + length)))
 
 
 @function(samples=lambda t: [(t(3, 2),), (t(3, 2), 1), (t(0, 2),)])
@@ -188,7 +188,7 @@ def tensor_split(
     _need_dimension("tensor_split", input)
     at = wrap_dim("tensor_split", dim, len(input._h.shape))
     if isinstance(given, Tensor):
-        given = given.tolist()  # type: ignore[attr-defined]
+        given = given.tolist()
     total = input._h.shape[at]
     if isinstance(given, (tuple, list)):
         places = [int(i) for i in given]
@@ -257,7 +257,7 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
             "dimensions cannot be identical",
             op="diagonal",
         )
-    return _diagonal(input, (offset, one, two))  # type: ignore[no-any-return]
+    return _diagonal(input, (offset, one, two))
 
 
 @function(namespace="Tensor", row="unfold",
@@ -276,7 +276,7 @@ def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
             f"maximum size for tensor at dimension {at} is {total} but size is {size}",
             op="unfold",
         )
-    return _unfold(self, (at, int(size), int(step)))  # type: ignore[no-any-return]
+    return _unfold(self, (at, int(size), int(step)))
 
 
 @function(row="as_strided",
@@ -301,4 +301,4 @@ def as_strided(
         check_strided(Layout(shape, steps, offset), total)
     except ValueError as error:
         raise OpError(f"as_strided: {error}; out of bounds for the storage", op="as_strided") from None
-    return _as_strided(input, (shape, steps, offset, source))  # type: ignore[no-any-return]
+    return _as_strided(input, (shape, steps, offset, source))

@@ -40,7 +40,7 @@ def view(self: Tensor, *shape: Any) -> Tensor:
     if shape and min(shape) < 0:
         shape = infer("view", integers("view", shape), numel(self._h.shape))
     try:
-        return _view(self, shape)  # type: ignore[no-any-return]
+        return _view(self, shape)
     except OpError:
         infer("view", integers("view", shape), numel(self._h.shape))  # a wrong number of elements
         raise
@@ -49,8 +49,8 @@ def view(self: Tensor, *shape: Any) -> Tensor:
 def view_dtype(self: Tensor, dtype: DType) -> Tensor:
     """``view(dtype)``: the bits of the elements as another type, without history."""
     if dtype is self._dtype:
-        return _view(self, tuple(self._h.shape))  # type: ignore[no-any-return]
-    return _as_dtype(self, dtype)  # type: ignore[no-any-return]
+        return _view(self, tuple(self._h.shape))
+    return _as_dtype(self, dtype)
 
 
 @function(row="reshape", ref="reshape",
@@ -73,7 +73,7 @@ def reshape(input: Tensor, *shape_: Any, shape: Any = None) -> Tensor:
 @function(namespace="Tensor", samples=lambda t: [(t(2, 6), t(3, 4))])
 def view_as(self: Tensor, other: Tensor) -> Tensor:
     """``view`` with the shape of ``other``."""
-    return _view(self, tuple(other._h.shape))  # type: ignore[no-any-return]
+    return _view(self, tuple(other._h.shape))
 
 
 @function(namespace="Tensor", samples=lambda t: [(t(2, 6), t(3, 4))])
@@ -92,7 +92,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     shape = tuple(input._h.shape)
     if not shape:
         wrap_dim("flatten", start_dim, 0), wrap_dim("flatten", end_dim, 0)
-        return _view(input, (1,))  # type: ignore[no-any-return]
+        return _view(input, (1,))
     first = wrap_dim("flatten", start_dim, len(shape))
     last = wrap_dim("flatten", end_dim, len(shape))
     if first > last:
@@ -111,7 +111,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 @function(samples=lambda t: [(t(2, 3),), (t.noncontig(3, 2),)], ref="ravel")
 def ravel(input: Tensor) -> Tensor:
     """The elements as one dimension; a view where possible."""
-    return input.contiguous().view(-1)  # type: ignore[attr-defined]
+    return input.contiguous().view(-1)
 
 
 @function(samples=lambda t: [(t(6, 2), 0, (2, 3)), (t(2, 6), -1, (3, -1))])
@@ -129,7 +129,7 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
     if not wanted:
         raise OpError("unflatten: expected one size or more, got none; sizes must be non-empty")
     inner = infer("unflatten", wanted, shape[at])
-    return _view(input, (*shape[:at], *inner, *shape[at + 1 :]))  # type: ignore[no-any-return]
+    return _view(input, (*shape[:at], *inner, *shape[at + 1 :]))
 
 
 @function(namespace="Tensor", row="expand",
@@ -151,10 +151,10 @@ def expand(self: Tensor, *sizes: Any, size: Any = None, implicit: bool = False) 
     old = self._h.shape
     if len(new) >= len(old) and min(new, default=0) >= 0:
         try:
-            return _expand(self, new)  # type: ignore[no-any-return]
+            return _expand(self, new)
         except OpError:
             pass  # explained below
-    return _expand(self, _expanded(old, integers("expand", (new,))))  # type: ignore[no-any-return]
+    return _expand(self, _expanded(old, integers("expand", (new,))))
 
 
 def _expanded(old: tuple[int, ...], new: tuple[int, ...]) -> tuple[int, ...]:
@@ -241,7 +241,7 @@ def view_as_real(input: Tensor) -> Tensor:
             "supported for complex tensors",
             op="view_as_real",
         )
-    return _as_real(input, None)  # type: ignore[no-any-return]
+    return _as_real(input, None)
 
 
 @function(row="view_as_complex", samples=lambda t: [(t(3, 2),), (t(2),), (t(0, 2),)],
@@ -264,7 +264,7 @@ def view_as_complex(input: Tensor) -> Tensor:
             f"{tuple(input._h.shape)}; Tensor must have a last dimension of size 2",
             op="view_as_complex",
         )
-    return _as_complex(input, None)  # type: ignore[no-any-return]
+    return _as_complex(input, None)
 
 
 def _at_least(name: str, values: Any, grow: Any) -> Any:
@@ -286,7 +286,7 @@ def atleast_2d(*tensors_: Any) -> Any:
 
     def grow(x: Tensor) -> Tensor:
         rank = len(x._h.shape)
-        return x if rank > 1 else _index(x, items[rank])  # type: ignore[no-any-return]
+        return x if rank > 1 else _index(x, items[rank])
 
     return _at_least("atleast_2d", tensors_, grow)
 
@@ -299,6 +299,6 @@ def atleast_3d(*tensors_: Any) -> Any:
 
     def grow(x: Tensor) -> Tensor:
         rank = len(x._h.shape)
-        return x if rank > 2 else _index(x, items[rank])  # type: ignore[no-any-return]
+        return x if rank > 2 else _index(x, items[rank])
 
     return _at_least("atleast_3d", tensors_, grow)

@@ -94,7 +94,9 @@ from ._functional.regression import poisson_nll_loss as poisson_nll_loss
 from ._functional.regression import smooth_l1_loss as smooth_l1_loss
 from ._functional.regression import soft_margin_loss as soft_margin_loss
 from ._functional.regression import triplet_margin_loss as triplet_margin_loss
-from ._functional.regression import triplet_margin_with_distance_loss as triplet_margin_with_distance_loss
+from ._functional.regression import (
+    triplet_margin_with_distance_loss as triplet_margin_with_distance_loss,
+)
 from ._functional.resize import interpolate as interpolate
 from ._functional.resize import upsample as upsample
 from ._functional.sampling import affine_grid as affine_grid

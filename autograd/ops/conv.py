@@ -185,7 +185,8 @@ op("channel_sum", GENERIC, inputs=("x",), attrs=(), xp=None, public=False, gener
 
 def _im2col(F: Any, x: Any, kernel: Sizes, dilation: Sizes, padding: Sizes, stride: Sizes) -> Any:
     out = _out_size(x.shape[2:], kernel, stride, padding, dilation)
-    padded, images, channels = _padded(F, x, padding), *x.shape[:2]
+    padded = _padded(F, x, padding)
+    images, channels = x.shape[:2]
     columns = F.empty((images, channels, *kernel, *out), F.dtype_of(x))
     for offset in _offsets(kernel):
         part = F.index(padded, _under(offset, out, stride, dilation))

@@ -47,7 +47,17 @@ def _logaddexp_share(F: Any, g: Any, x: Any, out: Any) -> Any:
     return g * F.exp(F.where(x == out, 0, x - out))  # 0 also where both are infinite
 
 
-op("logaddexp", BINARY, dtype=INEXACT, ref="logaddexp",
+def _logaddexp(F: Any, x: Any, y: Any) -> Any:
+    if not F.dtype_of(x).is_complex:
+        return F.logaddexp_real(x, y)
+    first = F.real(x) >= F.real(y)
+    large, small = F.where(first, x, y), F.where(first, y, x)
+    same = large == small  # two infinities too, whose difference is nan
+    return large + F.where(same, math.log(2), F.log1p(F.exp(F.where(same, 0, small - large))))
+
+
+op("logaddexp_real", BINARY, xp="logaddexp", dtype=FLOATING, public=False)
+op("logaddexp", BINARY, xp=None, dtype=INEXACT, generic=_logaddexp, ref="logaddexp",
    grad={"x": lambda F, g, x, out: _logaddexp_share(F, g, x, out),
          "y": lambda F, g, y, out: _logaddexp_share(F, g, y, out)})  # fmt: skip
 

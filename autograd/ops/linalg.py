@@ -20,7 +20,7 @@ from .composed import composed
 from .products import adjoint, as_column, as_row, matrix_transpose
 from .reduce import _product_of_others
 
-__all__ = ["LinAlgError", "WIDE", "eye"]
+__all__ = ["WIDE", "LinAlgError", "eye"]
 
 
 class LinAlgError(OpError):

@@ -140,8 +140,17 @@ op("clamp", TERNARY, xp=None, dtype=NO_COMPLEX, public=False,
 
 op("relu", UNARY, xp=None, dtype=NUMERIC_REAL, generic=lambda F, x: F.where(x < 0, 0, x),
    grad=lambda F, g, out: F.relu_back(g, out))  # fmt: skip
-op("heaviside", BINARY, xp=None, dtype=NO_COMPLEX, ref="heaviside",
-   generic=lambda F, x, y: F.where(_nan(x), x, F.where(x == 0, y, F.cast(x > 0, F.dtype_of(y)))))
+
+
+def _heaviside(F: Any, x: Any, y: Any) -> Any:
+    dtype = F.dtype_of(y)
+    if dtype is bool_:
+        return F.bitwise_or(x, y)
+    return F.where(_nan(x), x, F.where(x == 0, y, F.cast(x > 0, dtype)))
+
+
+op("heaviside", BINARY, xp=None, dtype=NO_COMPLEX, generic=_heaviside)
+
 # --- rounding ------------------------------
 
 

@@ -98,6 +98,7 @@ def _sorted_unique(result: Any, call: Call) -> Any:
 
 _CANONICAL: dict[str, Callable[[Any, Call], Any]] = {
     "linalg.svd": _svd,
+    "svd": lambda result, call: _svd((result[0], result[1], result[2].mH), call),
     "linalg.eigh": _eigh,
     "linalg.eig": _eig,
     "linalg.qr": _qr,

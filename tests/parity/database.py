@@ -134,4 +134,6 @@ def subject_call(entry: Any, subject: Subject) -> Callable[..., Any]:
     found = subject.lookup(entry.name)
     if entry.op is _torch_original(entry.name):
         return found
+    if entry.op is getattr(torch.Tensor, entry.name, None):
+        return subject.method(entry.name)  # torch.cfloat is a dtype, its entry means the method
     return rebind(entry.op, subject)

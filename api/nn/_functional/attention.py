@@ -36,7 +36,7 @@ def softmax(
         [0.5, 0.5]
     """
     is_tensor("softmax", "input", input)
-    return tp.softmax(input, _dim("softmax", input, dim), dtype=dtype)  # type: ignore[no-any-return]
+    return tp.softmax(input, _dim("softmax", input, dim), dtype=dtype)
 
 
 @function(namespace="nn.functional", row="log_softmax", samples=lambda t: [(t(2, 3), 1), (t(3), 0)])
@@ -50,7 +50,7 @@ def log_softmax(
         [0.0]
     """
     is_tensor("log_softmax", "input", input)
-    return tp.log_softmax(  # type: ignore[no-any-return]
+    return tp.log_softmax(
         input, _dim("log_softmax", input, dim), dtype=dtype
     )
 
@@ -58,13 +58,13 @@ def log_softmax(
 @function(namespace="nn.functional", row="sigmoid", samples=lambda t: [(t(2, 3),)])
 def sigmoid(input: Tensor) -> Tensor:
     """``1 / (1 + exp(-x))``."""
-    return ROWS["sigmoid"].call(input)  # type: ignore[no-any-return]
+    return ROWS["sigmoid"].call(input)
 
 
 @function(namespace="nn.functional", row="tanh", samples=lambda t: [(t(2, 3),)])
 def tanh(input: Tensor) -> Tensor:
     """The hyperbolic tangent."""
-    return ROWS["tanh"].call(input)  # type: ignore[no-any-return]
+    return ROWS["tanh"].call(input)
 
 
 @function(namespace="nn.functional", random=True, samples=lambda t: [(t(2, 3),), (t(4), 0.5, True)])

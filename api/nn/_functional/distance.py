@@ -63,7 +63,7 @@ def pairwise_distance(
     """
     is_tensor("pairwise_distance", "x1", x1)
     is_tensor("pairwise_distance", "x2", x2)
-    return tp.linalg.vector_norm(  # type: ignore[no-any-return]
+    return tp.linalg.vector_norm(
         x1 - x2 + eps, p, dim=-1, keepdim=keepdim
     )
 
@@ -91,7 +91,7 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
     require(p >= 0, "pdist", "a p of 0 or more", p)
     rows, columns = tp.triu_indices(input.size(0), input.size(0), 1, device=input._device)
     difference = input[rows] - input[columns]
-    return tp.linalg.vector_norm(difference, p, dim=-1)  # type: ignore[no-any-return]
+    return tp.linalg.vector_norm(difference, p, dim=-1)
 
 
 @function(

@@ -73,13 +73,15 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     return _run("dropout", input, p, training, inplace, 0)
 
 
-def _channels(name: str, input: Tensor, rank: int, *args: Any) -> Tensor:
+def _channels(
+    name: str, input: Tensor, rank: int, p: float, training: bool, inplace: bool
+) -> Tensor:  # fmt: skip
     dims = len(input._h.shape)
     require(
         dims in (rank + 1, rank + 2), name, f"an input of {rank + 1} or {rank + 2} dimensions",
         f"shape {tuple(input._h.shape)}",
     )  # fmt: skip
-    return _run(name, input, *args, dims - rank)
+    return _run(name, input, p, training, inplace, dims - rank)
 
 
 @function(namespace="nn.functional", random=True, samples=lambda t: [(t(4, 3, 5),), (t(3, 4), 0.2)])

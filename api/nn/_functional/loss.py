@@ -337,4 +337,4 @@ def softmin(
         >>> tp.nn.functional.softmin(tp.zeros(2), 0).tolist()
         [0.5, 0.5]
     """
-    return tp.nn.functional.softmax(-input, dim, _stacklevel, dtype)  # type: ignore[no-any-return]
+    return tp.nn.functional.softmax(-input, dim, _stacklevel, dtype)

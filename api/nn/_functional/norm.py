@@ -123,7 +123,7 @@ def _fixed(
     scale = (variance + eps).rsqrt()
     if weight is not None:
         scale = scale * weight
-    shift = -mean * scale if bias is None else bias - mean * scale
+    shift = mean * -scale if bias is None else bias - mean * scale
     return input * _column(scale.to(dtype), rank) + _column(shift.to(dtype), rank)
 
 

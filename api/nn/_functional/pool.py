@@ -168,7 +168,7 @@ def _with_indices(rank: int) -> Any:
         dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         found = _max(name, rank, input, kernel_size, stride, padding, dilation, ceil_mode, True)
-        return found  # type: ignore[no-any-return]  # a pair, as indices were asked for
+        return found
 
     pool.__name__ = pool.__qualname__ = name
     pool.__doc__ = f":func:`max_pool{rank}d` that always returns the indices too."
@@ -211,7 +211,7 @@ def _unpool(
             low >= 0 and high < count, name, f"indices from 0 to {count - 1}",
             low if low < 0 else high, "found an invalid max index",
         )  # fmt: skip
-    return ROWS["max_pool_back"].call(input, indices, whole, True)  # type: ignore[no-any-return]
+    return ROWS["max_pool_back"].call(input, indices, whole, True)
 
 
 @function(

@@ -322,7 +322,7 @@ def triplet_margin_loss(
     require(margin > 0, name, "a margin greater than 0", margin)
 
     def distance(x: Tensor, y: Tensor) -> Tensor:
-        return tp.nn.functional.pairwise_distance(x, y, p, eps)  # type: ignore[no-any-return]
+        return tp.nn.functional.pairwise_distance(x, y, p, eps)
 
     return _triplet(anchor, positive, negative, distance, margin, swap, reduction)
 

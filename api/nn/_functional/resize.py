@@ -107,7 +107,7 @@ def _apply(x: Tensor, dim: int, taps: Taps) -> Tensor:
         index = tp.tensor([row[k][0] for row in padded], device=x._device)
         part = ROWS["index_select"].call(x, dim, index._h)
         if width == 1:
-            return part  # type: ignore[no-any-return]
+            return part
         weight = tp.tensor([row[k][1] for row in padded], dtype=x._dtype, device=x._device)
         part = part * weight.reshape(-1, *(1,) * (len(x._h.shape) - dim - 1))
         total = part if total is None else total + part
@@ -248,4 +248,4 @@ def upsample(
 ) -> Tensor:  # fmt: skip
     """The deprecated name of :func:`interpolate`."""
     warnings.warn("upsample is deprecated; use interpolate", UserWarning, stacklevel=2)
-    return interpolate(input, size, scale_factor, mode, align_corners)  # type: ignore[no-any-return]
+    return interpolate(input, size, scale_factor, mode, align_corners)

@@ -90,7 +90,7 @@ def _linear(flat: Tensor, size: Sequence[int], places: Sequence[Tensor]) -> Tens
         at = [low + high for low, high in zip(lows, corner, strict=True)]
         term = _take(flat, size, at) * weight.unsqueeze(1)
         total = term if total is None else total + term
-    return total  # type: ignore[no-any-return]
+    return total
 
 
 def _cubic_weights(part: Tensor) -> list[Tensor]:
@@ -114,7 +114,7 @@ def _cubic(
         ]
         term = _take(flat, size, at) * (weights[0][j] * weights[1][i]).unsqueeze(1)
         total = term if total is None else total + term
-    return total  # type: ignore[no-any-return]
+    return total
 
 
 @function(

@@ -98,7 +98,7 @@ def _constant(input: Tensor, pairs: Sequence[tuple[int, int]], value: float) -> 
         border = tp.full(shape, value, dtype=input._dtype, device=input._device)
         border[where] = 0
         out = out + border
-    return out  # type: ignore[no-any-return]
+    return out
 
 
 def _reflected(kept: list[int], before: int, after: int) -> tuple[list[int], list[int]]:
@@ -133,7 +133,7 @@ def _extended(x: Tensor, dim: int, before: int, after: int, mode: str) -> Tensor
     if not first and not last and len(kept) == n:
         return x
     index = tp.tensor([*first, *kept, *last], device=x._device)
-    return ROWS["index_select"].call(x, dim, index._h)  # type: ignore[no-any-return]
+    return ROWS["index_select"].call(x, dim, index._h)
 
 
 # --- channels and space ---------------------------------------------------------------------------
@@ -143,7 +143,7 @@ def _image(name: str, input: Tensor) -> tuple[tuple[int, ...], int, int, int]:
     is_tensor(name, "input", input)
     shape = tuple(input._h.shape)
     require(len(shape) >= 3, name, "an input of 3 dimensions or more", shape)
-    return shape[:-3], *shape[-3:]  # type: ignore[return-value]  # three of them
+    return shape[:-3], *shape[-3:]
 
 
 @function(namespace="nn.functional", samples=lambda t: [(t(1, 8, 2, 3), 2), (t(9, 2, 2), 3)])
