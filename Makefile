@@ -23,13 +23,14 @@ THIRDPARTY := tests/thirdparty/tensorplug-strict
 THIRDPARTY_FILES := $(shell find $(THIRDPARTY) -type f -not -name '*.pyc' \
 	-not -path '*.egg-info/*' -not -path '*/build/*' 2>/dev/null)
 
-.PHONY: help setup demo test conformance lint format types bench parity lock clean
+.PHONY: help setup demo test conformance lint format types stubs bench parity lock clean
 
 help:
 	@echo 'make demo         train a digit classifier on the CPU, in seconds'
 	@echo 'make test         the tests, then the conformance suite on cpu and strict:0'
 	@echo 'make conformance  the conformance suite only; DEVICES="cpu strict:0"'
 	@echo 'make lint types   ruff; mypy'
+	@echo 'make stubs        rewrite the type stubs from the registry'
 	@echo 'make parity       compare with PyTorch (installs it into $(VENV))'
 	@echo 'make bench        benchmarks'
 	@echo 'make setup        create $(VENV) with everything a developer needs'
@@ -99,6 +100,10 @@ types: $(VENV)/.stamp-dev
 	@$(BIN)/mypy -p tensorplug >build/types.txt 2>&1; status=$$?; \
 	sed -E -e 's#build/types/tensorplug/(autograd|backends|conformance|plugins)/#\1/#' \
 	-e 's#build/types/tensorplug/#api/#' build/types.txt; exit $$status
+
+# Public functions and Tensor methods are made at run time; the stubs say so to mypy and editors.
+stubs: $(VENV)/.stamp-dev
+	@$(BIN)/python -m tensorplug._stubs
 
 bench: $(VENV)/.stamp-dev
 	@$(ENV) $(BIN)/python benchmarks/run.py $(ARGS)

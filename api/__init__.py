@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math as _math
 
-# ruff: noqa: I001 - the order matters: rows, then functions, then the face built from both.
+# ruff: noqa: E402, F401, I001 - the order matters: rows, then functions, then the face made of both.
 from .autograd import ops as _ops  # declares the rows
 from . import _draws, _functions, _sampling  # register the functions
 from . import _methods, _storage

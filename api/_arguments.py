@@ -13,8 +13,8 @@ from .backends import dtypes
 from .backends.layout import extent
 
 __all__ = [
-    "array_index", "finish", "infer", "integers", "number_of", "same_device", "sizes", "tensors", "wrap_dim",
-    "wrap_dims",
+    "array_index", "finish", "infer", "integers", "number_of", "sizes", "tensors", "varargs",
+    "wrap_dim", "wrap_dims",
 ]  # fmt: skip
 
 
@@ -30,9 +30,7 @@ def wrap_dim(name: str, dim: Any, ndim: int) -> int:
         try:
             dim = int(dim.__index__())
         except AttributeError:
-            raise OpTypeError(
-                f"{name}: expected an integer as dim, got {dim!r}", op=name
-            ) from None
+            raise OpTypeError(f"{name}: expected an integer as dim, got {dim!r}", op=name) from None
     if -rank <= dim < rank:
         return dim + rank if dim < 0 else dim
     raise OpIndexError(
@@ -112,7 +110,7 @@ def infer(name: str, shape: tuple[int, ...], count: int) -> tuple[int, ...]:
     if holes and not known:
         raise OpError(
             f"{name}: expected a shape without -1 next to a size of 0, got {shape}; cannot reshape "
-            f"tensor of {count} elements because the unspecified dimension size -1 can be any value",
+            f"tensor of {count} elements because the unspecified dimension size -1 could be any",
             op=name,
         )
     if not holes:
@@ -146,11 +144,6 @@ def varargs(values: Sequence[Any]) -> Any:
     if len(values) == 1 and isinstance(values[0], (tuple, list)):
         return values[0]
     return values
-
-
-def same_device(name: str, *values: Any) -> None:
-    """Refuse tensors of different devices."""
-    check_devices(name, values)
 
 
 def array_index(name: str, input: Tensor, index: Any) -> Tensor:

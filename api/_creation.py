@@ -9,8 +9,6 @@ import numpy as np
 
 from .autograd import slow
 from .autograd.errors import OpError, OpTypeError
-from .autograd.inplace import write_out
-from .autograd.registry import function
 from .autograd.tensor import Tensor, default_dtype_of, make
 from .backends import dtypes
 from .backends.device import Device, for_array, get_default_device
@@ -74,7 +72,7 @@ def finish(out: Tensor, requires_grad: bool) -> Tensor:
     return out.requires_grad_() if requires_grad else out
 
 
-# --- from data ---------------------------------------------------------------------------------
+# --- from data --------------------------------------------------------------------------------
 
 
 def _infer(data: Any) -> DType | None:
@@ -311,7 +309,7 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
 slow.as_tensor.append(lambda value, device=None: as_tensor(value, device=device))
 
 
-# --- numbers made on the host ----------------------------------------------------------------------
+# --- numbers made on the host -----------------------------------------------------------------
 
 
 def evenly(first: Any, last: Any, steps: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from .backends.dtypes import DType
 
 __all__ = ["to"]
 
-# --- values to Python and NumPy ------------------------------
+# --- values to Python and NumPy ---------------------------------------------------------------
 
 
 def _host(self: Tensor) -> Any:
@@ -140,7 +140,7 @@ def __contains__(self: Tensor, value: Any) -> bool:
     return bool((self == value).any())
 
 
-# --- exchange with other libraries ------------------------------
+# --- exchange with other libraries ------------------------------------------------------------
 
 
 @method
@@ -161,7 +161,7 @@ def __dlpack_device__(self: Tensor) -> tuple[Any, int]:
     return self._device.backend.native(self._h).__dlpack_device__()
 
 
-# --- moving and copying ------------------------------
+# --- moving and copying -----------------------------------------------------------------------
 
 
 @method
@@ -252,5 +252,3 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     source = as_tensor(src, device=None if isinstance(src, Tensor) else self._device)
     assign("copy_", self, to(source, self._device))
     return self
-
-

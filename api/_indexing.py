@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._creation import as_tensor
 from .autograd import slow
 from .autograd.errors import OpError, OpIndexError, OpTypeError, check_devices
 from .autograd.inplace import apply, bump, check_single
@@ -18,7 +19,6 @@ from .autograd.registry import ROWS
 from .autograd.tensor import Tensor, edge, make
 from .backends import dtypes
 from .backends.layout import must_overlap
-from ._creation import as_tensor
 
 __all__ = ["as_indices", "assign", "getitem", "setitem"]
 
@@ -45,9 +45,14 @@ def getitem(self: Tensor, index: Any) -> Tensor:
         if ... not in index:
             index = (*index, ...)
         return _view(self, index)  # type: ignore[no-any-return]
-    if kind is Tensor and index._dtype is dtypes.int64 and index._device is self._device:
-        if index._h.shape and self._h.shape:
-            return _get(self, (index._h,))  # type: ignore[no-any-return]
+    if (
+        kind is Tensor
+        and index._dtype is dtypes.int64
+        and index._device is self._device
+        and index._h.shape
+        and self._h.shape
+    ):
+        return _get(self, (index._h,))  # type: ignore[no-any-return]
     basic, advanced = split(self, index)
     if advanced is None:
         return _view(self, basic)  # type: ignore[no-any-return]
@@ -176,7 +181,7 @@ def assign(name: str, target: Tensor, value: Any) -> None:
     bump(target)
 
 
-# --- reading an index --------------------------------------------------------------------------------
+# --- reading an index -------------------------------------------------------------------------
 
 
 def _as_index(self: Tensor, item: Any) -> Any:

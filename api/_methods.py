@@ -7,18 +7,19 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
+from . import _exchange as _exchange  # its methods come along
+from . import _storage as _storage
+from ._attach import METHODS, attach, method
+from ._formats import in_format, is_in_format
+from ._functions.dims import hermitian, matrix_transpose, reverse
+from ._indexing import getitem, setitem
+from ._types import legacy, type_
 from .autograd import functional
 from .autograd.errors import OpError, OpTypeError
 from .autograd.inplace import bump
 from .autograd.node import RemovableHandle, hooks_of
 from .autograd.registry import ROWS
 from .autograd.tensor import Edge, Size, Tensor, edge, extra, make, touch
-from . import _exchange, _storage  # their methods come along
-from ._attach import METHODS, attach, method
-from ._formats import in_format, is_in_format
-from ._functions.dims import hermitian, matrix_transpose, reverse
-from ._indexing import getitem, setitem
-from ._types import legacy, type_
 
 __all__ = ["attach", "method"]
 
@@ -29,7 +30,7 @@ METHODS["H"] = property(hermitian)
 METHODS["mH"] = property(lambda self: matrix_transpose(self).conj())
 
 
-# --- shape and memory ------------------------------
+# --- shape and memory -------------------------------------------------------------------------
 
 
 class SizeProperty(int):
@@ -115,7 +116,7 @@ METHODS["is_inference"] = lambda self: False
 METHODS["get_device"] = lambda self: -1 if self._device.type == "cpu" else self._device.index
 METHODS["_version"] = property(lambda self: touch(self)[0])
 
-# --- autograd ------------------------------
+# --- autograd ---------------------------------------------------------------------------------
 
 
 @method
@@ -174,7 +175,9 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandl
     outputs: dict[int, Any] = hooks_of(node).outputs
     handle = RemovableHandle(outputs, (index, hook))
     for key, (_, other) in list(outputs.items()):
-        if getattr(other, "__name__", "") == _KEEP:  # what retain_grad keeps is what all other hooks made of it
+        if (
+            getattr(other, "__name__", "") == _KEEP
+        ):  # what retain_grad keeps is what all other hooks made of it
             outputs[key] = outputs.pop(key)
     return handle
 

@@ -16,6 +16,7 @@ from .backends.layout import check_strided, contiguous_strides, numel
 
 __all__ = ["TypedStorage", "UntypedStorage", "attach"]
 
+
 class UntypedStorage:
     """The memory behind a tensor and its views; equal for all of them."""
 

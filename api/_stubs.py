@@ -37,12 +37,8 @@ from typing import Any
 '''
 _NUMBER = "Tensor | complex"  # complex takes every Python number
 
-# What an unannotated (or Any) parameter of a row is, by name. Everything else stays Any.
-_OF_ROWS = {
-    "dtype": "DType | None",
-    "keepdim": "bool",
-    "out": "Tensor | None",
-}
+# What a parameter that says Any is, by name: where a Tensor is returned, and in rows by family.
+_WITH_TENSOR = {"dtype": "DType | None", "keepdim": "bool", "out": "Tensor | None"}
 _OPERANDS = {
     "UNARY": {"input": "Tensor"},
     "BINARY": {"input": _NUMBER, "other": _NUMBER},
@@ -71,7 +67,7 @@ def _annotation(value: Any, function: Callable[..., Any]) -> str:
     text = value if isinstance(value, str) else getattr(value, "__name__", str(value))
     space = getattr(function, "__globals__", {})
     text = re.sub(r"\b_\w+", lambda found: str(space.get(found[0], found[0])), text)
-    text = text.replace("typing.", "")
+    text = text.replace("typing.", "").replace("float | int | complex", "complex")
     names = set(re.findall(r"[A-Za-z_][\w.]*", text))
     if not names <= _KNOWN or "'" in text:
         return "Any"
@@ -90,13 +86,12 @@ class _Signature:
 
     def __init__(self, function: Callable[..., Any], row: Row | None = None) -> None:
         self._function = function
-        self._hints: dict[str, str] = {}
         self._signature = inspect.signature(function)
         self.result = _annotation(self._signature.return_annotation, function)
-        if row is not None and row.family.name in _OPERANDS:
-            self._hints = _OF_ROWS | _OPERANDS[row.family.name]
-            if self.result == "Any" and len(row.outputs) == 1:
-                self.result = "Tensor"
+        operands = {} if row is None else _OPERANDS.get(row.family.name, {})
+        if operands and self.result == "Any" and row is not None and len(row.outputs) == 1:
+            self.result = "Tensor"
+        self._hints = operands | (_WITH_TENSOR if self.result == "Tensor" else {})
 
     def _type(self, parameter: inspect.Parameter) -> str:
         text = _annotation(parameter.annotation, self._function)
@@ -164,7 +159,7 @@ def _package_stub() -> str:
     """Every function, and what ``api/__init__.py`` imports or assigns."""
     package = sys.modules[__package__ or "tensorplug"]
     imports = list(_reexports(Path(__file__).with_name("__init__.py").read_text("utf-8")))
-    lines, renamed, declared = [], [], {"builtins", "Any", "DType", "Device"}
+    lines, renamed, declared = [], [], {"builtins", "annotations"}
     for module, name, public in imports:
         declared.add(public)
         if name == public:

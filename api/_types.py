@@ -92,7 +92,7 @@ def set_default_dtype(d: DType) -> None:
     dtypes.set_default_float(d)
 
 
-# --- legacy constructors -------------------------------------------------------------------------------
+# --- legacy constructors ----------------------------------------------------------------------
 
 _NAMES = {
     "FloatTensor": dtypes.float32, "DoubleTensor": dtypes.float64, "HalfTensor": dtypes.float16,
@@ -123,7 +123,7 @@ def construct(name: str, dtype: DType, args: tuple[Any, ...], device: Any) -> Te
     Raises:
         TypeError: the one argument is neither.
     """
-    if len(args) == 1 and not hasattr(args[0], "__index__") or _is_data(args):
+    if (len(args) == 1 and not hasattr(args[0], "__index__")) or _is_data(args):
         data = args[0]
         if type(data) is not Size:
             if isinstance(data, (float, complex)):

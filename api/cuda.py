@@ -59,7 +59,7 @@ def memory_allocated(device: Any = None) -> int:
 
 def empty_cache() -> None:
     """Nothing: the array library manages its own memory."""
-    return None
+    return
 
 
 def manual_seed(seed: int) -> None:

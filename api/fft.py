@@ -6,4 +6,4 @@ from ._torch_face import functions_of
 
 _FUNCTIONS = functions_of("fft")
 globals().update(_FUNCTIONS)
-__all__ = sorted(_FUNCTIONS)  # noqa: PLE0605 - they are registered ops, by name
+__all__ = sorted(_FUNCTIONS)

@@ -178,9 +178,10 @@ class Kernels:
 
 
 def _strided(
-    backend: Backend, device: int, handle: Any, shape: Any, strides: Any, offset: int, source: Layout
-) -> Any:
-    """``as_strided`` on a handle of layout ``source``: a gradient, of any layout, is laid like it."""
+    backend: Backend, device: int, handle: Any, shape: Any, strides: Any, offset: int,
+    source: Layout,
+) -> Any:  # fmt: skip
+    """``as_strided`` on a handle of layout ``source``; a gradient of another is copied into it."""
     if backend.layout(handle) != source:
         handle = relaid(backend, device, handle, source)
     return backend.as_strided(handle, shape, strides, offset)

@@ -29,10 +29,19 @@ class Plan:
     ``node_type`` is the row's node class for this plan.
     """
 
-    __slots__ = ("missing", "needs", "node_type", "only_saved", "rules", "saves")
+    __slots__ = (
+        "holomorphic",
+        "missing",
+        "needs",
+        "node_type",
+        "only_saved",
+        "rules",
+        "saves",
+    )
 
     def __init__(self, row: Row, mask: int) -> None:
         names = tuple(name.lstrip("*") for name in row.inputs)
+        self.holomorphic = row.holomorphic
         self.needs = tuple(bool(mask >> i & 1) for i in range(len(names)))
         wanted = {name for i, name in enumerate(names) if self.needs[i]}
         active = [(key, rule) for key, rule in row.rules.items() if wanted & set(key)]
@@ -165,6 +174,8 @@ class Node:
                 values = (value._h if type(value) is Tensor else value,)
             else:
                 values = self._unpack(tensors)
+            if plan.holomorphic and (meta[1] or meta[3]).is_complex:
+                values = [F.conj(v) if hasattr(v, "shape") else v.conjugate() for v in values]
         elif plan.missing:
             self._refuse()
         if not plan.only_saved:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -29,7 +30,7 @@ class Row:
     """One primitive operation; see :func:`op` for the meaning of the fields."""
 
     __slots__ = (
-        "aliases", "attrs", "call", "dtype", "dtypes", "family", "generic", "inputs",
+        "aliases", "attrs", "call", "dtype", "dtypes", "family", "generic", "holomorphic", "inputs",
         "kernels", "name", "node_type", "outputs", "plans", "record_view", "rules", "variadic",
         "view", "where", "xp",
     )  # fmt: skip
@@ -47,6 +48,7 @@ class Row:
         self.view: bool = family.view
         self.aliases: tuple[str, ...] = tuple(fields["aliases"])
         self.where: str = fields["where"]
+        self.holomorphic: bool = fields["holomorphic"]
         self.rules = _check_rules(self, fields["grad"])
         self.plans: dict[int, Plan] = {}
         base = ListNode if self.variadic else Node
@@ -98,12 +100,14 @@ class Public:
     ``row`` its row if it is a primitive, ``method`` whether ``Tensor`` has it too, ``inplace``
     whether ``Tensor.name_`` exists, ``samples`` a function from a sample maker to a list of
     argument tuples (None: from the row's family), ``ref`` a reference: a NumPy or SciPy function
-    name, or a function of NumPy arrays.
+    name, or a function of NumPy arrays. ``wrap(call, ...)``, where results or derivatives are not
+    determined (signs of eigenvectors), calls ``call`` and gives what is; derivatives are tested
+    of ``tested``, which is the function so wrapped.
     """
 
     __slots__ = (
         "aliases", "call", "domain", "dtypes", "inplace", "method", "namespace", "qualname",
-        "random", "ref", "row", "samples",
+        "random", "ref", "row", "samples", "tested",
     )  # fmt: skip
 
     def __init__(self, name: str, call: Callable[..., Any], **fields: Any) -> None:
@@ -119,6 +123,8 @@ class Public:
         self.domain: tuple[float, float] | None = fields.get("domain")
         self.dtypes: str | None = fields.get("dtypes")
         self.random: bool = fields.get("random", False)
+        wrap = fields.get("wrap")
+        self.tested: Callable[..., Any] = call if wrap is None else partial(wrap, call)
 
     @property
     def name(self) -> str:
@@ -130,7 +136,7 @@ class Public:
 
 
 _PUBLIC_FIELDS = (
-    "namespace", "method", "inplace", "samples", "ref", "domain", "dtypes", "random",
+    "namespace", "method", "inplace", "samples", "ref", "domain", "dtypes", "random", "wrap",
 )  # fmt: skip
 
 
@@ -149,6 +155,7 @@ def op(
     node: str | None = None,
     public: bool = True,
     call: Callable[..., Any] | None = None,
+    holomorphic: bool = False,
     **fields: Any,
 ) -> Row:
     """Declare a primitive operation.
@@ -169,6 +176,8 @@ def op(
         outputs: names of the outputs.
         node: name of the graph node without ``Backward0`` (default: from ``name``).
         public: whether users can call it; internal rows serve derivatives and compositions.
+        holomorphic: the rules are rational in the saved values and written as for real numbers:
+            complex saved values reach them conjugated, which makes torch's gradient of them.
         call: the tensor-level function, where the family's own does not fit.
         **fields: ``namespace``, ``method``, ``inplace``, ``samples``, ``ref``, ``domain``,
             ``dtypes`` as in :class:`Public`.
@@ -190,6 +199,7 @@ def op(
         xp=name if xp == "" else xp,
         grad=grad,
         aliases=aliases,
+        holomorphic=holomorphic,
         node=node or "".join(part.capitalize() for part in name.split("_")),
         where=_line(sys._getframe(1)),
     )

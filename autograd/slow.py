@@ -166,6 +166,8 @@ def promote_all(row: Row, values: tuple[Any, ...]) -> tuple[tuple[Any, ...], DTy
 
 def inputs(row: Row, values: tuple[Any, ...]) -> tuple[Any, ...]:
     """Check and, where the row's kind says so, promote the inputs."""
+    if len(values) == 1 and type(values[0]) is Tensor and values[0]._dtype in row.dtypes:
+        return values  # the common case of rows with attributes: nothing to promote
     if row.variadic:
         values = (list(values[0]),)
         errors.check_devices(row.name, values[0])

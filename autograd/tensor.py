@@ -180,7 +180,7 @@ class Edge:
         self.index = index
 
 
-class Size(tuple):
+class Size(tuple):  # not tuple[int, ...]: a base in brackets costs on every shape
     """A tensor's shape: a tuple of ints that knows its product."""
 
     __slots__ = ()

@@ -228,7 +228,8 @@ class Backend:
 
     def put(self, handle: Handle, values: Handle, indices: tuple[Handle | None, ...]) -> None:
         """``handle[indices] = values`` in place, seen by every alias; ``indices`` as those of the
-        kernel ``index_put``: one per leading dimension, None for all of it."""
+        kernel ``index_put``: one per leading dimension, None for all of it.
+        """
         index_put: Kernel = self.index_put  # type: ignore[attr-defined]
         self.assign(handle, index_put(handle, values, indices, False))
 

@@ -13,8 +13,9 @@ from operator import index as to_int
 from typing import Any, NamedTuple
 
 __all__ = [
-    "Layout", "broadcast_shapes", "check_strided", "contiguous_strides", "diagonal_layout", "expand_layout",
-    "extent", "index_layout", "is_contiguous", "items_layout", "may_overlap", "must_overlap",
+    "Layout", "broadcast_shapes", "check_strided", "contiguous_strides", "diagonal_layout",
+    "expand_layout", "extent",
+    "index_layout", "is_contiguous", "items_layout", "may_overlap", "must_overlap",
     "numel", "parse_index", "permute_layout", "slice_range", "unfold_layout", "view_strides",
 ]  # fmt: skip
 

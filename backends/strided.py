@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-
 from . import dtypes
 from .base import Backend, Handle, Kernel, Layout, StorageInfo, arange
 from .dtypes import DType
@@ -148,7 +147,7 @@ class StridedBackend(StridedIndexing, Backend):
     def lay(
         self, handle: Handle, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
     ) -> Handle:
-        """Another layout over the handle's storage: strides, and offset from its start, in bytes."""
+        """Another layout over the handle's storage; strides and offset in bytes from its start."""
         if handle.flags.c_contiguous and _inside(handle, shape, strides, offset):
             return self.xp.ndarray(shape, handle.dtype, handle, offset, strides)
         owner = self.owner(handle)
@@ -208,8 +207,6 @@ class StridedBackend(StridedIndexing, Backend):
         return handle.copy()
 
 
-
-
 def _visible(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...]:
     """NumPy gives a new dimension of size 1 the stride 0; torch, what fits the next dimension."""
     found = list(strides)
@@ -219,9 +216,7 @@ def _visible(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...
     return tuple(found)
 
 
-def _inside(
-    handle: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int
-) -> bool:
+def _inside(handle: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> bool:
     """Whether a layout stays within the memory of a contiguous handle itself."""
     if offset < 0:
         return False
@@ -249,5 +244,3 @@ def elementwise_unary(function: Callable[..., Any]) -> Kernel:
         return function(x, out=out)
 
     return kernel
-
-

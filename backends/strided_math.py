@@ -56,14 +56,52 @@ class Choosing:
             y = self.xp.asarray(y, dtype=x.dtype)
         return x, y
 
+    def _clips(self, x: Any, *bounds: Any) -> bool:
+        """Whether NumPy's clip serves: with numbers it is some three times as fast as maximum."""
+        return (
+            x.dtype.kind == "f"
+            and x.size >= _MANY
+            and all(not hasattr(bound, "shape") for bound in bounds)
+        )
+
     def relu(self, x: Any, out: Any = ...) -> Any:
         """Negative elements replaced by 0; nan stays."""
-        return self.xp.maximum(x, x.dtype.type(0), out=out)
+        return self.clamp_min(x, x.dtype.type(0) if x.dtype.kind == "V" else 0, out)
+
+    def clamp_min(self, x: Any, low: Any, out: Any = ...) -> Any:
+        """At least ``low``."""
+        if hasattr(x, "dtype") and self._clips(x, low):
+            return self.xp.clip(x, low, self.xp.inf, out=None if out is ... else out)
+        return self.xp.maximum(x, low, out=out)
+
+    def clamp_max(self, x: Any, high: Any, out: Any = ...) -> Any:
+        """At most ``high``."""
+        if hasattr(x, "dtype") and self._clips(x, high):
+            return self.xp.clip(x, -self.xp.inf, high, out=None if out is ... else out)
+        return self.xp.minimum(x, high, out=out)
 
     def clamp(self, x: Any, low: Any, high: Any, out: Any = ...) -> Any:
         """Limited to ``low`` and then to ``high``."""
         xp = self.xp
+        if hasattr(x, "dtype") and self._clips(x, low, high):
+            return xp.clip(x, low, high, out=None if out is ... else out)
         return xp.minimum(xp.maximum(x, low, out=out), high, out=out)
+
+    def lerp(self, x: Any, y: Any, weight: Any) -> Any:
+        """``x + weight * (y - x)``, from the nearer end."""
+        xp = self.xp
+        if hasattr(weight, "dtype") or not (hasattr(x, "dtype") and hasattr(y, "dtype")):
+            nearer = abs(weight) < 0.5
+            away = y - x
+            return xp.asarray(xp.where(nearer, x + weight * away, y - away * (1 - weight)))
+        found = xp.subtract(y, x, out=...)
+        if abs(weight) < 0.5:
+            found *= weight
+            found += x
+            return found
+        found *= weight - 1
+        found += y
+        return found
 
     def sign(self, x: Any, out: Any = ...) -> Any:
         """-1, 0 or 1; 0 for nan too."""
@@ -79,7 +117,7 @@ class Choosing:
         return found
 
     def nan_to_num(self, x: Any, nan: float, high: float, low: float) -> Any:
-        """nan and the infinities replaced; in both parts of a complex number."""
+        """Nan and the infinities replaced; in both parts of a complex number."""
         xp, out = self.xp, x.copy()
         for part in (out.real, out.imag) if out.dtype.kind == "c" else (out,):
             part[xp.isnan(part)] = nan
@@ -214,8 +252,8 @@ def into_kernels(xp: Any) -> dict[str, Kernel]:
     choosing, powers = Choosing(xp), Powers(xp)
     return {
         "relu": choosing.relu,
-        "clamp_min": elementwise(xp.maximum),
-        "clamp_max": elementwise(xp.minimum),
+        "clamp_min": choosing.clamp_min,
+        "clamp_max": choosing.clamp_max,
         "sign": choosing.sign,
         "pow": powers.power,
         "rsqrt": powers.rsqrt,
@@ -241,6 +279,7 @@ def kernels(xp: Any) -> dict[str, Callable[..., Any]]:
         **_parts(xp),
         "where": choosing.where,
         "clamp": choosing.clamp,
+        "lerp": choosing.lerp,
         "nan_to_num": choosing.nan_to_num,
         "div_trunc": powers.whole(powers.div_trunc),
     }

@@ -51,6 +51,26 @@ class Ordering:
         order = self.argsort(xp.take_along_axis(x, parts, dim), dim, largest, True)
         return xp.take_along_axis(parts, order, dim)
 
+    def median(self, x: Any, dims: None, keepdim: bool) -> Any:
+        """The lower one of the middle elements of all; nan when any element is."""
+        xp = self.xp
+        wide = _comparable(xp, x)
+        middle = xp.partition(wide, (x.size - 1) // 2, axis=None)[(x.size - 1) // 2]
+        if x.dtype.kind in "fV" and xp.isnan(xp.maximum.reduce(wide, axis=None)):
+            middle = xp.nan
+        return xp.asarray(middle).astype(x.dtype)
+
+    def extreme(self, reduce: Any, arg: Any) -> Kernel:
+        """The largest or smallest element along one dimension, and where it is first."""
+        argument = self.arg(arg)
+
+        def kernel(x: Any, dim: int, keepdim: bool) -> tuple[Any, Any]:
+            dims = dim if x.ndim else None
+            indices = argument(x, dims, keepdim)
+            return reduce(x, axis=dims, keepdims=keepdim, out=...), indices
+
+        return kernel
+
     def searchsorted(self, sequence: Any, values: Any, right: bool) -> Any:
         """Where ``values`` belong in sequences in order along the last dimension."""
         xp, side = self.xp, "right" if right else "left"
@@ -127,6 +147,9 @@ def kernels(xp: Any) -> dict[str, Kernel]:
         "topk_indices": order.topk_indices,
         "searchsorted": order.searchsorted,
         "lexsort": order.lexsort,
+        "median": order.median,
+        "max_dim": order.extreme(xp.maximum.reduce, xp.argmax),
+        "min_dim": order.extreme(xp.minimum.reduce, xp.argmin),
         "argmax": order.arg(xp.argmax),
         "argmin": order.arg(xp.argmin),
         "cumsum": scan.accumulate(xp.add),

@@ -46,6 +46,8 @@ def _named(name: str) -> Callable[..., Any] | None:
 
 
 _AXIS = {"dim": "axis", "dims": "axis", "keepdim": "keepdims"}
+# These differ between 0-d and 1-d arrays.
+_COUNT_DIMENSIONS = (np.expand_dims,)
 _SIZES = ("size", "sizes", "shape", "dims", "repeats")
 
 
@@ -78,16 +80,27 @@ def _in_numpy_terms(public: Public, function: Callable[..., Any]) -> Callable[..
 def _sizes(name: str, values: tuple[Any, ...]) -> list[Any]:
     """Several arguments as NumPy takes them: sizes are one tuple, arrays are single arguments."""
     nested = len(values) == 1 and isinstance(values[0], (tuple, list))
-    return [values] if name in _SIZES and not nested else list(values)
+    return [values] if name.rstrip("_") in _SIZES and not nested else list(values)
 
 
 def _with_dimensions(function: Callable[..., Any], args: list[Any], named: dict[str, Any]) -> Any:
     """Call ``function``; a 0-d array has a dimension 0 here, as in torch."""
+    if "axis" in named and _takes_axes(function):
+        named["axes"] = named.pop("axis")
     flat = args and isinstance(args[0], np.ndarray) and not args[0].ndim
-    if flat and named.get("axis") in (0, -1):
+    if flat and named.get("axis") in (0, -1) and function not in _COUNT_DIMENSIONS:
         args = [np.atleast_1d(args[0]), *args[1:]]
         return np.asarray(function(*args, **named)).reshape(())
     return function(*args, **named)
+
+
+@cache
+def _takes_axes(function: Callable[..., Any]) -> bool:
+    """Whether NumPy calls the dimensions ``axes`` here."""
+    if isinstance(function, np.ufunc):
+        return False
+    names = inspect.signature(function).parameters
+    return "axes" in names and "axis" not in names
 
 
 @cache

@@ -7,6 +7,7 @@ same sample can be made on ``cpu`` too.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -144,6 +145,11 @@ class SampleMaker:
     def int(self, shape: Any = (), lo: int = 0, hi: int = 5) -> tp.Tensor:
         """int64 values in ``[lo, hi)``."""
         return self.put(self.rng.integers(lo, hi, shape), tp.int64)
+
+    def distinct(self, shape: Any, lo: int, hi: int) -> tp.Tensor:
+        """int64 values in ``[lo, hi)``, each at most once: indices that may be written to."""
+        count = math.prod(shape) if isinstance(shape, tuple) else shape
+        return self.put(self.rng.permutation(hi - lo)[:count].reshape(shape) + lo, tp.int64)
 
     def bool(self, shape: Any = ()) -> tp.Tensor:
         """Random truth values."""

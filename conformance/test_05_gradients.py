@@ -57,7 +57,7 @@ def function_of(
         if case.public.name.endswith("_"):  # writes to its argument, which is a leaf here
             filled = filled.map(lambda x: x * 1)
         with tp.device(device):
-            outs = tensors_in([case.public.call(*filled.args, **filled.kwargs)])
+            outs = tensors_in([case.public.tested(*filled.args, **filled.kwargs)])
         return [out for out in outs if out.dtype.is_inexact]
 
     return function, [x.detach().requires_grad_() for x in given]
@@ -75,6 +75,15 @@ def _random_like(rng: np.random.Generator, x: tp.Tensor) -> np.ndarray:
     if x.dtype.is_complex:
         values = values + 1j * rng.uniform(0.5, 1.5, tuple(x.shape))
     return np.asarray(values)
+
+
+def _direction(rng: np.random.Generator, x: tp.Tensor) -> np.ndarray:
+    """Where to go from ``x``: from a Hermitian matrix, which some functions ask for, to others."""
+    values = _random_like(rng, x)
+    square = x.ndim > 1 and x.shape[-1] == x.shape[-2] > 1
+    if square and np.allclose(array_of(x), array_of(x).swapaxes(-1, -2).conj()):
+        values = (values + values.swapaxes(-1, -2).conj()) / 2
+    return values
 
 
 def slope_problem(function: Callable[..., list[tp.Tensor]], xs: list[tp.Tensor]) -> str | None:
@@ -95,7 +104,7 @@ def slope_problem(function: Callable[..., list[tp.Tensor]], xs: list[tp.Tensor])
         rule = (xs[i].dtype, tuple(xs[i].shape), xs[i].device)
         if kind != rule:
             return f"expected a gradient of {rule}, got {kind}"
-    moves = [_random_like(rng, xs[i]) for i in loose]
+    moves = [_direction(rng, xs[i]) for i in loose]
     sides = []
     for sign in (1, -1):
         moved = list(xs)
@@ -142,9 +151,30 @@ def differentiable(case: Case, device: str) -> Iterator[tuple[Call, Any, list[tp
         function, xs = function_of(case, sample, device)
         if not xs or sum(x.numel() for x in xs) > LARGE:
             continue
+        function = without_phases(function, xs)
         xs = [x if follows(function, xs, i) else x.detach() for i, x in enumerate(xs)]
         if any(out.requires_grad for out in function(*xs)):
             yield Call(case, sample, device), function, xs
+
+
+def without_phases(function: Any, xs: list[tp.Tensor]) -> Any:
+    """The function, or the squared sizes of its results if their phases are arbitrary, as those
+    of eigenvectors are; a gradient that depends on them is refused.
+    """
+    outs = [out for out in function(*xs) if out.requires_grad]
+    try:
+        slope = _random_seeds(np.random.default_rng(2), outs)
+        tp.autograd.grad(outs, xs, slope, allow_unused=True)
+    except RuntimeError as error:
+        if "the same for all choices" not in str(error):
+            return function
+        return lambda *values: [(out * out.conj()).real for out in function(*values)]
+    return function
+
+
+def _random_seeds(rng: np.random.Generator, outs: list[tp.Tensor]) -> list[tp.Tensor]:
+    """Fixed, uneven incoming gradients."""
+    return [tp.tensor(_random_like(rng, x), dtype=x.dtype, device=x.device) for x in outs]
 
 
 def follows(function: Any, xs: list[tp.Tensor], which: int) -> bool:

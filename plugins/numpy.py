@@ -10,12 +10,11 @@ from typing import Any, ClassVar
 import array_api_compat.numpy as namespace
 import numpy as np
 
+from ..backends import strided_fft, strided_linalg, strided_nn
 from ..backends.base import Kernel
 from ..backends.strided import StridedBackend
-from ..backends import strided_fft, strided_linalg, strided_nn
 from ..backends.strided_kernels import into_kernels, kernels
-from . import numpy_linalg
-from . import numpy_special
+from . import numpy_linalg, numpy_special
 
 __all__ = ["NumpyBackend"]
 

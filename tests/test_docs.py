@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import tensorplug as tp
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {
     "api": "tensorplug",
@@ -19,6 +21,8 @@ FOLDERS = {
     "plugins": "tensorplug.plugins",
 }
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+# What every example may use without importing it, as readers do in a session of their own.
+NAMES = {"tp": tp, "nn": tp.nn, "F": tp.nn.functional}
 
 
 def _modules_with_examples() -> list[str]:
@@ -34,7 +38,7 @@ def _modules_with_examples() -> list[str]:
 @pytest.mark.parametrize("name", _modules_with_examples())
 def test_examples_in_docstrings(name: str) -> None:
     module = importlib.import_module(name)
-    failed, tried = doctest.testmod(module, optionflags=FLAGS)
+    failed, tried = doctest.testmod(module, extraglobs=NAMES, optionflags=FLAGS)
     assert not failed, f"{name}: {failed} of {tried} examples failed; see the captured output"
 
 

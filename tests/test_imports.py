@@ -58,7 +58,9 @@ OWN_LIBRARY = {
     "plugins/cupy.py": ("cupy", "cupyx"),
     "plugins/jax.py": ("jax", "jaxlib"),
 }
-OWN_LIBRARY_LAZILY = {"plugins/numpy.py": ("scipy",), "plugins/numpy_linalg.py": ("scipy",)}
+OWN_LIBRARY_LAZILY = {
+    f"plugins/{name}.py": ("scipy",) for name in ("numpy", "numpy_linalg", "numpy_special")
+}
 
 # The files of api/ where host arrays enter and leave; all others go through kernels.
 NUMPY_IN_API = ("api/_creation.py", "api/_repr.py", "api/serialization.py", "api/utils/")

@@ -99,8 +99,9 @@ _ROUNDING = {"trunc": "div_trunc", "floor": "floor_divide"}
 
 
 @function(row="div", inplace=True, aliases=("divide",), domain=(0.5, 4),
-          samples=lambda t: [*_pair(t), (t(2), 2), (t(2), t(2), {"rounding_mode": "floor"}),
-                             (t(2), t(2), {"rounding_mode": "trunc"})])  # fmt: skip
+          samples=lambda t: [*_pair(t), (t(2), 2)] + [
+              (t(2), t(2), {"rounding_mode": mode}) for mode in ("floor", "trunc")
+              if t.dtype.kind in ("uint", "int", "float")])  # fmt: skip
 def div(input: Any, other: Any, *, rounding_mode: str | None = None, out: Any = None) -> Tensor:
     """``input / other``; integers give floats, unless ``rounding_mode`` is "floor" or "trunc".
 

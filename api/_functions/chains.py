@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from .._arguments import wrap_dims
@@ -68,10 +69,11 @@ def chain(name: str, matrices: Sequence[Tensor]) -> Tensor:
         RuntimeError: sizes do not fit.
     """
     factors(name, *matrices)
-    for x, y in zip(matrices, matrices[1:], strict=False):
+    for x, y in pairwise(matrices):
         if x._h.shape[-1] != y._h.shape[0]:
             raise OpError(f"{name}: expected matrices that fit each other, got shapes "
-                          f"{[tuple(m._h.shape) for m in matrices]}; they cannot be multiplied")  # fmt: skip
+                          f"{[tuple(m._h.shape) for m in matrices]}; they cannot be multiplied",
+)  # fmt: skip
     if len(matrices) <= 2:
         return matrices[0] if len(matrices) == 1 else _matmul(*matrices)
     sizes = [*(x._h.shape[0] for x in matrices), matrices[-1]._h.shape[1]]

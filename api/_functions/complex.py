@@ -33,7 +33,7 @@ def _check(name: str, first: Tensor, second: Tensor) -> None:
         )
 
 
-@function(row="complex", method=False, samples=_parts)
+@function(row="complex", method=False, samples=_parts, dtypes="float32 float64")
 def complex(real: Tensor, imag: Tensor, *, out: Any = None) -> Tensor:
     """Complex numbers from their real and imaginary parts.
 
@@ -55,7 +55,7 @@ def complex(real: Tensor, imag: Tensor, *, out: Any = None) -> Tensor:
     return settle("complex", ROWS["complex"].call(real, imag), out)
 
 
-@function(method=False, samples=_parts)
+@function(method=False, samples=_parts, dtypes="float32 float64")
 def polar(abs: Tensor, angle: Tensor, *, out: Any = None) -> Tensor:
     """Complex numbers from their absolute values and angles.
 

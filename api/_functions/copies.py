@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from .._arguments import integers, wrap_dim, wrap_dims
+from .._formats import in_format
 from ..autograd.errors import OpError, OpIndexError
 from ..autograd.inplace import write_out
 from ..autograd.registry import ROWS, function
 from ..autograd.tensor import Tensor
 from ..backends import dtypes
-from .._formats import in_format
 from .dims import transpose
 from .view import expand
 
@@ -33,7 +33,9 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
 @function(row="flip", samples=lambda t: [(t(2, 3), 0), (t(2, 3), (0, -1)), (t(), ())], ref="flip")
 def flip(input: Tensor, *dims_: Any, dims: Any = None) -> Tensor:
     """A copy with some dimensions reversed."""
-    found = wrap_dims("flip", integers("flip", dims_ if dims is None else (dims,)), len(input._h.shape))
+    found = wrap_dims(
+        "flip", integers("flip", dims_ if dims is None else (dims,)), len(input._h.shape)
+    )
     if not input._h.shape:
         return _clone(input)  # type: ignore[no-any-return]
     return _flip(input, found)  # type: ignore[no-any-return]
@@ -86,8 +88,11 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     return transpose(flip(input, two if turns == 1 else one), one, two)
 
 
-@function(row="roll", ref="roll",
-          samples=lambda t: [(t(2, 3), 1), (t(2, 3), (1, -2), (0, 1)), (t(2, 3), 4, 1)])  # fmt: skip
+@function(
+    row="roll",
+    ref="roll",
+    samples=lambda t: [(t(2, 3), 1), (t(2, 3), (1, -2), (0, 1)), (t(2, 3), 4, 1)],
+)
 def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
     """Elements moved along dimensions, those that leave come back at the other end.
 
@@ -109,8 +114,10 @@ def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
         )
     places = tuple(wrap_dim("roll", dim, len(input._h.shape)) for dim in chosen)
     if not input._h.shape:
-        raise OpIndexError("roll: expected a dimension or more, got a 0-d tensor; Dimension "
-                           "specified as 0 but tensor has no dimensions")  # fmt: skip
+        raise OpIndexError(
+            "roll: expected a dimension or more, got a 0-d tensor; Dimension "
+            "specified as 0 but tensor has no dimensions"
+        )
     return _roll(input, moves, places)  # type: ignore[no-any-return]
 
 
@@ -126,11 +133,12 @@ def resolve_neg(input: Tensor) -> Tensor:
     return input
 
 
-# --- repeating ---------------------------------------------------------------------------------------
+# --- repeating --------------------------------------------------------------------------------
 
 
-@function(namespace="Tensor", samples=lambda t: [(t(2, 3), 2, 1), (t(3), (2, 3)), (t(2), 0)],
-          ref="tile")  # fmt: skip
+@function(
+    namespace="Tensor", samples=lambda t: [(t(2, 3), 2, 1), (t(3), (2, 3)), (t(2), 0)], ref="tile"
+)
 def repeat(self: Tensor, *repeats_: Any, repeats: Any = None) -> Tensor:
     """The tensor side by side with itself: so many times along each dimension.
 
@@ -163,8 +171,9 @@ def tile(input: Tensor, *dims_: Any, dims: Any = None) -> Tensor:
     return repeat(input, (1,) * max(lead, 0) + times)
 
 
-@function(samples=lambda t: [(t(2, 3), 2), (t(2, 3), 3, 1), (t(2), t.int((2,), 0, 3), 0)],
-          ref="repeat")  # fmt: skip
+@function(
+    samples=lambda t: [(t(2, 3), 2), (t(2, 3), 3, 1), (t(2), t.int((2,), 0, 3), 0)], ref="repeat"
+)
 def repeat_interleave(
     input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:
@@ -200,8 +209,10 @@ def repeat_interleave(
 def _each(source: Tensor, times: int, at: int) -> Tensor:
     shape = tuple(source._h.shape)
     if times < 0:
-        raise OpError(f"repeat_interleave: expected counts of 0 or more, got {times}; Repeats must "
-                      "be non-negative")  # fmt: skip
+        raise OpError(
+            f"repeat_interleave: expected counts of 0 or more, got {times}; Repeats must "
+            "be non-negative"
+        )
     wide = _index(source, (*(slice(None),) * (at + 1), None, ...))
     copied = _clone(expand(wide, (*shape[: at + 1], times, *shape[at + 1 :])))
     return copied.view((*shape[:at], shape[at] * times, *shape[at + 1 :]))  # type: ignore[no-any-return]
@@ -217,13 +228,15 @@ def _positions(repeats: Tensor) -> Tensor:
         )
     counts = repeats.tolist()  # type: ignore[attr-defined]
     if counts and min(counts) < 0:
-        raise OpError("repeat_interleave: expected counts of 0 or more, got "
-                      f"{min(counts)}; repeats can not be negative")  # fmt: skip
+        raise OpError(
+            "repeat_interleave: expected counts of 0 or more, got "
+            f"{min(counts)}; repeats can not be negative"
+        )
     found = [place for place, times in enumerate(counts) for _ in range(times)]
     return repeats.new_tensor(found, dtype=repeats._dtype)  # type: ignore[attr-defined,no-any-return]
 
 
-# --- triangles and diagonals ---------------------------------------------------------------------------
+# --- triangles and diagonals ------------------------------------------------------------------
 
 
 def _triangle(name: str, input: Tensor, diagonal: int, out: Any) -> Tensor:
@@ -232,15 +245,23 @@ def _triangle(name: str, input: Tensor, diagonal: int, out: Any) -> Tensor:
     return result if out is None else write_out(name, out, result)
 
 
-@function(row="tril", inplace=True, ref="tril",
-          samples=lambda t: [(t(3, 3),), (t(2, 3, 4), 1), (t(2, 3), -1)])  # fmt: skip
+@function(
+    row="tril",
+    inplace=True,
+    ref="tril",
+    samples=lambda t: [(t(3, 3),), (t(2, 3, 4), 1), (t(2, 3), -1)],
+)
 def tril(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
     """The lower triangle of matrices, zero above the given diagonal."""
     return _triangle("tril", input, diagonal, out)
 
 
-@function(row="triu", inplace=True, ref="triu",
-          samples=lambda t: [(t(3, 3),), (t(2, 3, 4), 1), (t(2, 3), -1)])  # fmt: skip
+@function(
+    row="triu",
+    inplace=True,
+    ref="triu",
+    samples=lambda t: [(t(3, 3),), (t(2, 3, 4), 1), (t(2, 3), -1)],
+)
 def triu(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
     """The upper triangle of matrices, zero below the given diagonal."""
     return _triangle("triu", input, diagonal, out)
@@ -257,8 +278,10 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     rank = len(input._h.shape) + 1
     one, two = wrap_dim("diag_embed", dim1, rank), wrap_dim("diag_embed", dim2, rank)
     if one == two:
-        raise OpError(f"diag_embed: expected two different dimensions, got {dim1} and {dim2}; "
-                      "diagonal dimensions cannot be identical")  # fmt: skip
+        raise OpError(
+            f"diag_embed: expected two different dimensions, got {dim1} and {dim2}; "
+            "diagonal dimensions cannot be identical"
+        )
     lead, length = tuple(input._h.shape[:-1]), input._h.shape[-1] + abs(offset)
     rest = iter(lead)
     shape = tuple(length if dim in (one, two) else next(rest) for dim in range(rank))
@@ -274,9 +297,14 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
     """
     rank = len(input._h.shape)
     if rank not in (1, 2):
-        raise OpError(f"diag: expected 1 or 2 dimensions, got shape {tuple(input._h.shape)}; "
-                      "Supports 1D or 2D tensors", op="diag")  # fmt: skip
-    result = diag_embed(input, diagonal) if rank == 1 else _clone(_diagonal(input, (diagonal, 0, 1)))
+        raise OpError(
+            f"diag: expected 1 or 2 dimensions, got shape {tuple(input._h.shape)}; "
+            "Supports 1D or 2D tensors",
+            op="diag",
+        )
+    result = (
+        diag_embed(input, diagonal) if rank == 1 else _clone(_diagonal(input, (diagonal, 0, 1)))
+    )
     return result if out is None else write_out("diag", out, result)
 
 
@@ -294,7 +322,9 @@ def trace(input: Tensor) -> Tensor:
         RuntimeError: it is no matrix.
     """
     if len(input._h.shape) != 2:
-        raise OpError(f"trace: expected a matrix, got shape {tuple(input._h.shape)}; trace: "
-                      "expected a matrix", op="trace")  # fmt: skip
+        raise OpError(
+            f"trace: expected a matrix, got shape {tuple(input._h.shape)}; trace: "
+            "expected a matrix",
+            op="trace",
+        )
     return _diagonal(input, (0, 0, 1)).sum()  # type: ignore[attr-defined,no-any-return]
-

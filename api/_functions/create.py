@@ -40,7 +40,7 @@ def _done(name: str, result: Tensor, out: Any, requires_grad: bool) -> Tensor:
     return finish(result if out is None else write_out(name, out, result), requires_grad)
 
 
-# --- constants --------------------------------------------------------------------------------------
+# --- constants --------------------------------------------------------------------------------
 
 
 def wrapped(value: Any, dtype: DType) -> Any:
@@ -67,8 +67,8 @@ def filled(
 
 @function(method=False, samples=lambda t: [(2, 3), ((0,),), ()], ref="zeros")
 def zeros(
-    *sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False,
+    *sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None,
+    device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """A tensor of zeros."""
     return filled("zeros", sizes if size is None else (size,), 0, out, dtype, device, requires_grad)
@@ -76,8 +76,8 @@ def zeros(
 
 @function(method=False, samples=lambda t: [(2, 3), ((0,),), ()], ref="ones")
 def ones(
-    *sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False,
+    *sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None,
+    device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """A tensor of ones."""
     return filled("ones", sizes if size is None else (size,), 1, out, dtype, device, requires_grad)
@@ -98,26 +98,32 @@ def full(
 
 @function(method=False, random=True, samples=lambda t: [(2, 3), ((0,),), ()])
 def empty(
-    *sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-    requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None,
+    *sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None,
+    device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
+    memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
     """A tensor with any values."""
     where, dtype = device_of(device), check_dtype("empty", dtype) or dtypes.default_float()
-    result = make(where.F.empty(shape_of("empty", sizes if size is None else (size,)), dtype), dtype, where)
+    result = make(
+        where.F.empty(shape_of("empty", sizes if size is None else (size,)), dtype), dtype, where
+    )
     return finish(result if out is None else write_out("empty", out, result), requires_grad)
 
 
-# --- ranges ------------------------------------------------------------------------------------------
+# --- ranges -----------------------------------------------------------------------------------
 
 
-@function(method=False, samples=lambda t: [(5,), (1, 6, 2), (0.0, 1.0, 0.25), (3, 0, -1), (0,)],
-          ref="arange")  # fmt: skip
+@function(
+    method=False,
+    samples=lambda t: [(5,), (1, 6, 2), (0.0, 1.0, 0.25), (3, 0, -1), (0,)],
+    ref="arange",
+)
 def arange(
     *bounds: Any, start: Any = None, end: Any = None, step: Any = None, out: Tensor | None = None,
     dtype: DType | None = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """``start, start + step, ...`` up to, without, ``end``: ``arange(end)``, ``arange(start, end)``.
+    """``start, start + step, ...`` below ``end``: ``arange(end)``, ``arange(start, end, step)``.
 
     The type is int64 when all numbers are integers, the default float type otherwise.
 
@@ -169,8 +175,9 @@ def _check_range(first: Any, last: Any, by: Any) -> None:
     if by == 0:
         raise OpError("arange: expected a step other than 0, got 0; step must be nonzero")
     if not all(math.isfinite(x) for x in (first, last, by)):
-        raise OpError(f"arange: expected finite numbers, got {first}, {last}, {by}; "
-                      "unsupported range")  # fmt: skip
+        raise OpError(
+            f"arange: expected finite numbers, got {first}, {last}, {by}; unsupported range"
+        )
     if (last - first) * by < 0:
         raise OpError(
             f"arange: expected a step from {first} towards {last}, got {by}; upper bound and lower "
@@ -190,8 +197,11 @@ def _as_ints(first: Any, last: Any, by: Any, kind: DType) -> tuple[Any, Any, Any
     return int(first), int(first) + count * step, step
 
 
-@function(method=False, samples=lambda t: [(0, 1, 5), (2.0, -1.0, 4), (0, 1, 1), (0, 1, 0)],
-          ref="linspace")  # fmt: skip
+@function(
+    method=False,
+    samples=lambda t: [(0, 1, 5), (2.0, -1.0, 4), (0, 1, 1), (0, 1, 0)],
+    ref="linspace",
+)
 def linspace(
     start: Any, end: Any, steps: int, *, out: Tensor | None = None, dtype: DType | None = None,
     layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
@@ -205,8 +215,10 @@ def linspace(
     if not isinstance(steps, int):
         raise OpTypeError(f"linspace: expected an integer as steps, got {steps!r}", op="linspace")
     if steps < 0:
-        raise OpError(f"linspace: expected steps >= 0, got {steps}; number of steps must be "
-                      "non-negative", op="linspace")  # fmt: skip
+        raise OpError(
+            f"linspace: expected steps >= 0, got {steps}; number of steps must be non-negative",
+            op="linspace",
+        )
     complex_ = isinstance(first, complex) or isinstance(last, complex)
     default = dtypes.default_complex() if complex_ else dtypes.default_float()
     kind, where = _target(out, dtype, device, "linspace", default)
@@ -216,7 +228,11 @@ def linspace(
     return _done("linspace", result, out, requires_grad)
 
 
-@function(method=False, samples=lambda t: [(0, 2, 3), (0.0, 1.0, 4, 2.0)], ref="logspace")
+@function(
+    method=False,
+    samples=lambda t: [(0, 2, 3), (0.0, 1.0, 4, 2.0)],
+    ref=lambda np, start, end, steps, base=10.0: np.logspace(start, end, steps, base=base),
+)
 def logspace(
     start: Any, end: Any, steps: int, base: float = 10.0, *, out: Tensor | None = None,
     dtype: DType | None = None, layout: Any = None, device: Any = None,
@@ -227,8 +243,10 @@ def logspace(
     if not isinstance(steps, int):
         raise OpTypeError(f"logspace: expected an integer as steps, got {steps!r}", op="logspace")
     if steps < 0:
-        raise OpError(f"logspace: expected steps >= 0, got {steps}; number of steps must be "
-                      "non-negative", op="logspace")  # fmt: skip
+        raise OpError(
+            f"logspace: expected steps >= 0, got {steps}; number of steps must be non-negative",
+            op="logspace",
+        )
     complex_ = any(isinstance(x, complex) for x in (first, last))
     default = dtypes.default_complex() if complex_ else dtypes.default_float()
     kind, where = _target(out, dtype, device, "logspace", default)

@@ -34,7 +34,31 @@ def is_tracked(x: Tensor) -> bool:
     return GRAD_MODE.get() and edge(x) is not None
 
 
-# --- Cholesky --------------------------------------------------------------------------------------
+# What is tested of a function whose vectors have any sign or phase, or that reads one triangle.
+
+
+def _sizes(call: Any, A: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
+    return tuple(ROWS["abs"].call(part) for part in call(A, *args, **kwargs))
+
+
+def _values_and_sizes(call: Any, A: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+    values, vectors = call(A, *args, **kwargs)
+    return values, ROWS["abs"].call(vectors)
+
+
+def _hermitian_part(A: Tensor) -> Tensor:
+    return (A + A.mH) / 2  # type: ignore[attr-defined,no-any-return]
+
+
+def _of_hermitian(call: Any, A: Tensor, *args: Any, **kwargs: Any) -> Any:
+    return call(_hermitian_part(A), *args, **kwargs)
+
+
+def _eigh_tested(call: Any, A: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+    return _values_and_sizes(call, _hermitian_part(A), *args, **kwargs)
+
+
+# --- Cholesky ------------------------------------------------------------------------------------
 
 _DEFINITE = "a positive-definite matrix; the input is not positive-definite"
 
@@ -45,7 +69,7 @@ def _cholesky(name: str, A: Tensor, upper: bool) -> Tensor:
     return adjoint(F, lower) if upper else lower
 
 
-@function(namespace="linalg", dtypes=TYPES, row="cholesky",
+@function(namespace="linalg", dtypes=TYPES, row="cholesky", wrap=_of_hermitian,
           samples=lambda t: [(t.spd(3),), (t.spd(2), {"upper": True})])  # fmt: skip
 def cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Tensor:
     """Lower triangular ``L`` with ``A = L @ L^H`` (or its adjoint when ``upper``).
@@ -60,7 +84,7 @@ def cholesky(A: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Te
     return finish("linalg.cholesky", _cholesky("linalg.cholesky", A, upper), out)
 
 
-@function(name="cholesky", dtypes=TYPES, samples=lambda t: [(t.spd(3),)])
+@function(name="cholesky", dtypes=TYPES, wrap=_of_hermitian, samples=lambda t: [(t.spd(3),)])
 def _cholesky_top(input: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
     """See :func:`tensorplug.linalg.cholesky`."""
     return finish("cholesky", _cholesky("linalg.cholesky", input, upper), out)
@@ -77,7 +101,7 @@ def _order_of_failure(A: Tensor) -> int:
     return 0
 
 
-@function(namespace="linalg", dtypes=TYPES, samples=lambda t: [(t.spd(3),)])
+@function(namespace="linalg", dtypes=TYPES, wrap=_of_hermitian, samples=lambda t: [(t.spd(3),)])
 def cholesky_ex(
     A: Tensor, *, upper: bool = False, check_errors: bool = False, out: Any = None
 ) -> Any:
@@ -109,7 +133,7 @@ def cholesky_ex(
     return finish_all(name, types.cholesky_ex, (found, info), out)
 
 
-# --- eigenvalues ------------------------------------------------------------------------------------
+# --- eigenvalues ---------------------------------------------------------------------------------
 
 
 def _hermitian(name: str, A: Tensor, UPLO: str) -> Tensor:
@@ -122,7 +146,7 @@ def _hermitian(name: str, A: Tensor, UPLO: str) -> Tensor:
 _CONVERGES = "a matrix whose eigenvalues or singular values can be found"
 
 
-@function(namespace="linalg", dtypes=TYPES, row="eigh",
+@function(namespace="linalg", dtypes=TYPES, row="eigh", wrap=_eigh_tested,
           samples=lambda t: [(t.spd(3),), (t.spd(2), "U")])  # fmt: skip
 def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Any:
     """Eigenvalues (real, in ascending order) and eigenvectors of Hermitian matrices.
@@ -139,7 +163,7 @@ def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Any:
     return finish_all(name, types.eigh, parts, out)
 
 
-@function(namespace="linalg", dtypes=TYPES, row="eigvalsh", samples=lambda t: [(t.spd(3),)],
+@function(namespace="linalg", dtypes=TYPES, row="eigvalsh", wrap=_of_hermitian, samples=lambda t: [(t.spd(3),)],
           ref=lambda np, A: np.linalg.eigvalsh(A))  # fmt: skip
 def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor:
     """The eigenvalues of Hermitian matrices, in ascending order."""
@@ -150,7 +174,7 @@ def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor
     return finish(name, run(name, _CONVERGES, "eigvalsh", part), out)
 
 
-@function(namespace="linalg", dtypes=TYPES, row="eig", samples=lambda t: [(t.spd(3),)])
+@function(namespace="linalg", dtypes=TYPES, row="eig", wrap=_values_and_sizes, samples=lambda t: [(t.spd(3),)])
 def eig(A: Tensor, *, out: Any = None) -> Any:
     """Complex eigenvalues and eigenvectors of square matrices, in no particular order."""
     check_square("linalg.eig", A)
@@ -167,11 +191,12 @@ def eigvals(A: Tensor, *, out: Tensor | None = None) -> Tensor:
     return finish(name, run(name, _CONVERGES, "eigvals", A), out)
 
 
-# --- singular values --------------------------------------------------------------------------------
+# --- singular values -----------------------------------------------------------------------------
 
 
-@function(namespace="linalg", dtypes=TYPES, row="svd",
-          samples=lambda t: [(t(3, 2), False), (t(2, 3), False), (t(2, 3, 3),), (t(2, 0),)])  # fmt: skip
+@function(namespace="linalg", dtypes=TYPES, row="svd", wrap=_sizes,
+          samples=lambda t: [(t(3, 2), False), (t(2, 3), False), (t(2, 3, 3),), (t(2, 0),)],
+)  # fmt: skip
 def svd(
     A: Tensor, full_matrices: bool = True, *, driver: str | None = None, out: Any = None
 ) -> Any:
@@ -190,7 +215,7 @@ def svd(
     return finish_all("linalg.svd", types.svd, parts, out)
 
 
-@function(name="svd", dtypes=TYPES, samples=lambda t: [(t(3, 2),)])
+@function(name="svd", dtypes=TYPES, wrap=_sizes, samples=lambda t: [(t(3, 2),)])
 def _svd_top(input: Tensor, some: bool = True, compute_uv: bool = True, *, out: Any = None) -> Any:
     """``U``, ``S``, ``V``: the older form of :func:`tensorplug.linalg.svd`."""
     F = check_matrix("svd", input)
@@ -212,7 +237,8 @@ def singular_values(name: str, A: Tensor) -> Tensor:
     return run(name, _CONVERGES, "svdvals", A)  # type: ignore[no-any-return]
 
 
-@function(namespace="linalg", dtypes=TYPES, row="svdvals", samples=lambda t: [(t(3, 2),), (t(2, 0),)],
+@function(namespace="linalg", dtypes=TYPES, row="svdvals",
+          samples=lambda t: [(t(3, 2),), (t(2, 0),)],
           ref=lambda np, A: np.linalg.svd(A, compute_uv=False))  # fmt: skip
 def svdvals(A: Tensor, *, driver: str | None = None, out: Tensor | None = None) -> Tensor:
     """The singular values of matrices, from the largest to the smallest."""
@@ -246,11 +272,12 @@ def matrix_rank(
     return finish("linalg.matrix_rank", _rank("linalg.matrix_rank", A, atol, rtol, hermitian), out)
 
 
-# --- QR, least squares ------------------------------------------------------------------------------
+# --- QR, least squares ---------------------------------------------------------------------------
 
 
 @function(namespace="linalg", dtypes=TYPES, row="qr",
-          samples=lambda t: [(t(3, 2),), (t(2, 3),), (t(2, 3), "complete"), (t(2, 0),)])  # fmt: skip
+          samples=lambda t: [(t(3, 2),), (t(2, 3),), (t(2, 3), "complete"), (t(2, 0),)],
+)  # fmt: skip
 def qr(A: Tensor, mode: str = "reduced", *, out: Any = None) -> Any:
     """``Q`` with orthonormal columns and upper triangular ``R``, so that ``A = Q @ R``.
 
@@ -296,7 +323,8 @@ def lstsq(
 
     Returns:
         ``(solution, residuals, rank, singular_values)``; residuals (sums of squares) where
-        ``m > n`` and A has full rank, but not for ``"gelsy"``, rank unless the driver is ``"gels"``, singular values for ``"gelsd"`` and ``"gelss"``.
+        ``m > n`` and A has full rank, but not for ``"gelsy"``; rank unless the driver is
+        ``"gels"``; singular values for ``"gelsd"`` and ``"gelss"``.
     """
     name = "linalg.lstsq"
     driver = "gelsy" if driver is None else driver
@@ -319,7 +347,8 @@ def lstsq(
     # Empty, but part of the graph as the solution is.
     flat = F.reshape(found, (math.prod(found._h.shape),))
     residuals = slow.cast(F.index(flat, (slice(0, 0),)), nothing._dtype)
-    if driver != "gelsy" and rows > columns and bool(F.all(F.eq(rank, columns), None, False).item()):
+    full = driver != "gelsy" and rows > columns
+    if full and bool(F.all(F.eq(rank, columns), None, False).item()):
         away = F.abs(_matmul(A, found) - matrix)  # type: ignore[operator]
         residuals = F.sum(away * away, (len(away._h.shape) - 2,), False)
     if vector:

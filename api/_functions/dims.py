@@ -15,8 +15,11 @@ _permute, _index = ROWS["permute"].call, ROWS["index"].call
 _ALL = slice(None)
 
 
-@function(aliases=("swapaxes", "swapdims"), ref="swapaxes",
-          samples=lambda t: [(t(2, 3), 0, 1), (t(2, 3, 4), -1, 0), (t(), 0, -1)])  # fmt: skip
+@function(
+    aliases=("swapaxes", "swapdims"),
+    ref=lambda np, x, dim0, dim1: np.swapaxes(x, dim0, dim1) if x.ndim else x,
+    samples=lambda t: [(t(2, 3), 0, 1), (t(2, 3, 4), -1, 0), (t(), 0, -1)],
+)
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two dimensions exchanged.
 
@@ -35,8 +38,11 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     return _permute(input, tuple(order))
 
 
-@function(row="permute", ref="transpose",
-          samples=lambda t: [(t(2, 3, 4), (2, 0, 1)), (t(2, 3), (-1, 0)), (t(), ())])  # fmt: skip
+@function(
+    row="permute",
+    ref="transpose",
+    samples=lambda t: [(t(2, 3, 4), (2, 0, 1)), (t(2, 3), (-1, 0)), (t(), ())],
+)
 def permute(input: Tensor, *dims_: Any, dims: Any = None) -> Tensor:
     """All dimensions in the given order.
 
@@ -116,8 +122,11 @@ def hermitian(self: Tensor) -> Tensor:
     return turned.conj()
 
 
-@function(aliases=("moveaxis",), ref="moveaxis",
-          samples=lambda t: [(t(2, 3, 4), 0, -1), (t(2, 3, 4), (0, 1), (2, 0))])  # fmt: skip
+@function(
+    aliases=("moveaxis",),
+    ref="moveaxis",
+    samples=lambda t: [(t(2, 3, 4), 0, -1), (t(2, 3, 4), (0, 1), (2, 0))],
+)
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """Dimensions moved to other positions; the others keep their order.
 
@@ -151,8 +160,14 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     return _index(input, (*(_ALL,) * at, None, ...))
 
 
-@function(ref="squeeze",
-          samples=lambda t: [(t(1, 2, 1),), (t(1, 2, 1), 0), (t(1, 2, 1), (0, -1)), (t(2), 0)])  # fmt: skip
+@function(
+    ref=lambda np, x, dim=None: (
+        np.squeeze(x)
+        if dim is None
+        else np.squeeze(x, tuple(d for d in np.atleast_1d(dim).tolist() if x.shape[d] == 1))
+    ),
+    samples=lambda t: [(t(1, 2, 1),), (t(1, 2, 1), 0), (t(1, 2, 1), (0, -1)), (t(2), 0)],
+)
 def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     """Without the dimensions of size 1: all of them, or those named in ``dim``."""
     shape = input._h.shape

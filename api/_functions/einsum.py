@@ -23,7 +23,7 @@ def _error(text: str) -> OpError:
     return OpError(f"einsum: {text}", op="einsum")
 
 
-# --- reading the equation --------------------------------------------------------------------------
+# --- reading the equation ------------------------------------------------------------------------
 
 
 def _letters(term: str) -> Term:
@@ -302,7 +302,8 @@ def _computed(operands: list[Any], steps: Any, place: int) -> Tensor:
           samples=lambda t: [("ij,jk->ik", t(2, 3), t(3, 4)), ("ii", t(3, 3)), ("ij->ji", t(2, 3)),
                              ("...ij,...jk", t(2, 2, 3), t(3, 2)), ("i,j", t(2), t(3)),
                              ("bi,ij,bj->b", t(2, 3), t(3, 4), t(2, 4)),
-                             ("ij->", t(2, 3)), ("bij,bjk->bik", t(0, 2, 3), t(0, 3, 2))])  # fmt: skip
+                             ("ij->", t(2, 3)), ("bij,bjk->bik", t(0, 2, 3), t(0, 3, 2))],
+)  # fmt: skip
 def einsum(*args: Any) -> Tensor:
     """Sums of products of operands, with their dimensions named by letters.
 

@@ -9,8 +9,6 @@ from ..autograd import return_types
 from ..autograd.errors import OpError, OpIndexError
 from ..autograd.registry import ROWS, function
 from ..autograd.tensor import Tensor
-from ..backends.dtypes import uint8
-from ..autograd import slow
 from ._arguments import settle, tensor
 
 __all__ = ["aminmax", "argmax", "argmin", "max", "min"]
@@ -49,6 +47,17 @@ def _argument(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tenso
     shape = input._h.shape
     if dim is not None:
         dim = wrap_dim(name, dim, len(shape))
+    _check_any(name, shape, dim)
+    if input._dtype.kind == "bool":
+        raise OpError(
+            f"{name}: expected a numeric tensor, got {input._dtype}; '{name}' is not implemented "
+            "for 'Bool': convert it with .int()",
+            op=name,
+        )
+    return _call[name](input, dim if shape else None, keepdim)  # type: ignore[no-any-return]
+
+
+def _check_any(name: str, shape: Any, dim: int | None) -> None:
     if 0 in (shape if dim is None else shape[dim : dim + 1]):
         raise OpIndexError(
             f"{name}: expected reduction dim {'to be specified' if dim is None else dim} for an "
@@ -56,20 +65,14 @@ def _argument(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tenso
             "smallest element of none",
             op=name,
         )
-    if input._dtype.kind == "bool":
-        if name.startswith("arg"):
-            raise OpError(
-                f"{name}: expected a numeric tensor, got {input._dtype}; '{name}' is not "
-                "implemented for 'Bool': convert it with .int()",
-                op=name,
-            )
-        input = slow.cast(input, uint8)
-    row = "argmax" if name in ("max", "argmax") else "argmin"
-    return _call[row](input, dim if shape else None, keepdim)
 
 
-argmax = function(row="argmax", samples=_along, ref="argmax")(_arg("argmax"))
-argmin = function(row="argmin", samples=_along, ref="argmin")(_arg("argmin"))
+argmax = function(row="argmax", samples=_along, ref="argmax", dtypes="uint int float")(
+    _arg("argmax")
+)
+argmin = function(row="argmin", samples=_along, ref="argmin", dtypes="uint int float")(
+    _arg("argmin")
+)
 
 
 def _extreme(name: str, full: str, pair: str, of: Any) -> Any:
@@ -116,12 +119,8 @@ def _full(name: str, row: str, input: Tensor) -> Tensor:
 
 def _dim(name: str, of: Any, input: Tensor, dim: Any, keepdim: bool) -> Any:
     dim = wrap_dim(name, dim, len(input._h.shape))
-    indices = _argument(name, input, dim, True)
-    values = _call["gather"](input, dim, indices._h)
-    if input._h.shape and not keepdim:
-        part = (*(slice(None),) * dim, 0)
-        values, indices = _call["index"](values, part), _call["index"](indices, part)
-    return of(values, indices)
+    _check_any(name, input._h.shape, dim)
+    return of(*_call[f"{name}_dim"](input, dim, keepdim))
 
 
 def _overloads(t: Any) -> list[Any]:

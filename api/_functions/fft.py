@@ -65,7 +65,8 @@ def _axes(name: str, x: Tensor, s: Any, dim: Any) -> tuple[tuple[int, ...], tupl
         count = len(shape) if s is None else len(s)
         if count > len(shape):
             raise OpError(f"{name}: expected at most {len(shape)} sizes, got {s}; Got shape with "
-                          f"{count} values but input tensor only has {len(shape)} dimensions")  # fmt: skip
+                          f"{count} values but input tensor only has {len(shape)} dimensions",
+)  # fmt: skip
         dims = tuple(range(len(shape) - count, len(shape)))
     else:
         dims = wrap_dims(name, dim, len(shape))
@@ -73,7 +74,8 @@ def _axes(name: str, x: Tensor, s: Any, dim: Any) -> tuple[tuple[int, ...], tupl
             raise OpError(f"{name}: expected a tensor of at least 1 dimension, got a 0-d one")
     if s is not None and len(s) != len(dims):
         raise OpError(f"{name}: expected as many sizes as dims, got {tuple(s)} and {dims}; When "
-                      "given, dim and shape arguments must have the same length", op=name)  # fmt: skip
+                      "given, dim and shape arguments must have the same length", op=name,
+)  # fmt: skip
     sizes = tuple(shape[d] if s is None or s[i] == -1 else s[i] for i, d in enumerate(dims))
     for size in sizes:
         if size < 1:
@@ -149,7 +151,7 @@ def _c2r(
 _N = tuple[int, ...] | list[int] | int | None
 
 
-# --- one dimension ---------------------------------------------------------------------------------
+# --- one dimension -------------------------------------------------------------------------------
 
 
 @function(namespace="fft", dtypes=TYPES, ref=lambda np, *args: np.fft.fft(*args),
@@ -223,7 +225,7 @@ def ihfft(
     return _r2c("fft.ihfft", input, n, dim, norm, out, hermitian=True)
 
 
-# --- several dimensions ----------------------------------------------------------------------------
+# --- several dimensions --------------------------------------------------------------------------
 
 
 def _many(t: Any) -> list[Any]:
@@ -303,7 +305,7 @@ def _inverse_hermitian(x: Tensor, s: Any, dim: Any, norm: Any, out: Any) -> Tens
 
 _variants()
 
-# --- order and frequencies -------------------------------------------------------------------------
+# --- order and frequencies -----------------------------------------------------------------------
 
 
 def _shift(name: str, input: Tensor, dim: Any, up: bool) -> Tensor:
@@ -315,14 +317,14 @@ def _shift(name: str, input: Tensor, dim: Any, up: bool) -> Tensor:
     return ROWS["roll"].call(input, shifts, dims)  # type: ignore[no-any-return]
 
 
-@function(namespace="fft", dtypes="bool int float complex", ref="numpy.fft.fftshift",
+@function(namespace="fft", dtypes="bool int float complex", ref=lambda np, x, dim=None: np.fft.fftshift(x, dim),
           samples=lambda t: [(t(5),), (t(2, 4), 1), (t(2, 3), (0, 1))])  # fmt: skip
 def fftshift(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Reorder frequencies so that zero stands in the middle of ``dim`` (default: all)."""
     return _shift("fft.fftshift", input, dim, True)
 
 
-@function(namespace="fft", dtypes="bool int float complex", ref="numpy.fft.ifftshift",
+@function(namespace="fft", dtypes="bool int float complex", ref=lambda np, x, dim=None: np.fft.ifftshift(x, dim),
           samples=lambda t: [(t(5),), (t(2, 4), 1), (t(2, 3), (0, 1))])  # fmt: skip
 def ifftshift(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Undo :func:`fftshift`."""
@@ -340,12 +342,13 @@ def _frequencies(
 
 
 @function(namespace="fft", dtypes="float32", ref="numpy.fft.fftfreq",
-          samples=lambda t: [(5, {"device": t.device}), (4, 0.5, {"device": t.device})])  # fmt: skip
+          samples=lambda t: [(5, {"device": t.device}), (4, 0.5, {"device": t.device})],
+)  # fmt: skip
 def fftfreq(
     n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Any = None, layout: Any = None,
     device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """The frequencies of :func:`fft`'s results for ``n`` samples ``d`` apart: negative ones last."""
+    """The frequencies of :func:`fft`'s results for ``n`` samples ``d`` apart, from zero up."""
     name = "fft.fftfreq"
     found = _frequencies(name, n, d, -(n // 2), n, dtype, device, None)
     found = ifftshift(found, 0)
@@ -353,7 +356,8 @@ def fftfreq(
 
 
 @function(namespace="fft", dtypes="float32", ref="numpy.fft.rfftfreq",
-          samples=lambda t: [(5, {"device": t.device}), (4, 0.5, {"device": t.device})])  # fmt: skip
+          samples=lambda t: [(5, {"device": t.device}), (4, 0.5, {"device": t.device})],
+)  # fmt: skip
 def rfftfreq(
     n: int, d: float = 1.0, *, out: Tensor | None = None, dtype: Any = None, layout: Any = None,
     device: Any = None, requires_grad: bool = False,

@@ -46,9 +46,15 @@ def check_index(name: str, input: Tensor, dim: Any, index: Any) -> tuple[int, Te
     return at, found
 
 
-@function(row="gather",
-          samples=lambda t: [(t(3, 4), 1, t.int((3, 2), 0, 4)), (t(3, 4), 0, t.int((2, 4), 0, 3)),
-                             (t(3), -1, t.int((5,), 0, 3)), (t(2), 0, t.int((0,), 0, 2))])  # fmt: skip
+@function(
+    row="gather",
+    samples=lambda t: [
+        (t(3, 4), 1, t.int((3, 2), 0, 4)),
+        (t(3, 4), 0, t.int((2, 4), 0, 3)),
+        (t(3), -1, t.int((5,), 0, 3)),
+        (t(2), 0, t.int((0,), 0, 2)),
+    ],
+)
 def gather(
     input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
     out: Tensor | None = None,
@@ -77,12 +83,15 @@ def gather(
     return finish("gather", _gather(input, at, found._h), out, input, index)
 
 
-@function(row="index_select",
-          samples=lambda t: [(t(3, 4), 0, t.int((5,), 0, 3)), (t(3, 4), -1, t.int((2,), 0, 4)),
-                             (t(3, 4), 1, t.int((0,), 0, 4))])  # fmt: skip
-def index_select(
-    input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None
-) -> Tensor:
+@function(
+    row="index_select",
+    samples=lambda t: [
+        (t(3, 4), 0, t.int((5,), 0, 3)),
+        (t(3, 4), -1, t.int((2,), 0, 4)),
+        (t(3, 4), 1, t.int((0,), 0, 4)),
+    ],
+)
+def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The slices at the positions of a 1-d ``index``, in that order.
 
     Raises:
@@ -92,8 +101,9 @@ def index_select(
     found = vector("index_select", input, index)
     if not input._h.shape:
         if found._h.shape != (1,):
-            raise OpIndexError("index_select: expected one index for a 0-d tensor, got "
-                               f"{tuple(found._h.shape)}")  # fmt: skip
+            raise OpIndexError(
+                f"index_select: expected one index for a 0-d tensor, got {tuple(found._h.shape)}"
+            )
         one = _select(input.reshape(1), 0, found._h)
         return finish("index_select", one.reshape(()), out, input, index)
     return finish("index_select", _select(input, at, found._h), out, input, index)
@@ -111,8 +121,7 @@ def vector(name: str, input: Tensor, index: Any) -> Tensor:
     return found if found._h.shape else found.reshape(1)
 
 
-@function(samples=lambda t: [(t(3, 4), t.int((2, 2), 0, 12)), (t(3), t.int((), 0, 3))],
-          ref="take")  # fmt: skip
+@function(samples=lambda t: [(t(3, 4), t.int((2, 2), 0, 12)), (t(3), t.int((), 0, 3))], ref="take")
 def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The elements at flat positions; negative ones count from the end.
 
@@ -121,22 +130,29 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """
     if not isinstance(index, Tensor) or index._dtype is not dtypes.int64:
         got = index._dtype if isinstance(index, Tensor) else type(index).__name__
-        raise OpError(f"take: expected an int64 index, got {got}; take(): Expected a long tensor "
-                      "for index", op="take")  # fmt: skip
+        raise OpError(
+            f"take: expected an int64 index, got {got}; take(): Expected a long tensor for index",
+            op="take",
+        )
     check_devices("take", (input, index))
     if not numel(input._h.shape) and numel(index._h.shape):
-        raise OpIndexError("take: expected an input with elements, got none; tried to take from an "
-                           "empty tensor", op="take")  # fmt: skip
+        raise OpIndexError(
+            "take: expected an input with elements, got none; tried to take from an empty tensor",
+            op="take",
+        )
     flat = input.reshape(-1)
     try:
         return finish("take", _get(flat, (index._h,)), out, input, index)
     except IndexError as error:
-        raise OpIndexError(f"take: {error}; out of range for {numel(input._h.shape)} elements",
-                           op="take") from error  # fmt: skip
+        raise OpIndexError(
+            f"take: {error}; out of range for {numel(input._h.shape)} elements", op="take"
+        ) from error
 
 
-@function(samples=lambda t: [(t(3, 4), t.int((3, 1), 0, 4), 1), (t(3, 4), t.int((2,), 0, 12))],
-          ref=lambda np, x, index, dim=None: np.take_along_axis(x, index, dim))  # fmt: skip
+@function(
+    samples=lambda t: [(t(3, 4), t.int((3, 1), 0, 4), 1), (t(3, 4), t.int((2,), 0, 12))],
+    ref=lambda np, x, index, dim=None: np.take_along_axis(x, index, dim),
+)
 def take_along_dim(
     input: Tensor, indices: Tensor, dim: int | None = None, *, out: Tensor | None = None
 ) -> Tensor:
@@ -147,8 +163,11 @@ def take_along_dim(
         IndexError: an index is out of range.
     """
     if isinstance(indices, Tensor) and indices._dtype is not dtypes.int64:
-        raise OpError(f"take_along_dim: expected int64 indices, got {indices._dtype}; dtype of "
-                      "indices should be Long", op="take_along_dim")  # fmt: skip
+        raise OpError(
+            f"take_along_dim: expected int64 indices, got {indices._dtype}; dtype of "
+            "indices should be Long",
+            op="take_along_dim",
+        )
     found = array_index("take_along_dim", input, indices)
     if dim is None:
         flat = input.reshape(-1)
@@ -172,7 +191,7 @@ def take_along_dim(
     return gather(source, at, index, out=out)
 
 
-# --- positions ---------------------------------------------------------------------------------------
+# --- positions --------------------------------------------------------------------------------
 
 
 def places(input: Tensor) -> tuple[Tensor, ...]:
@@ -218,8 +237,10 @@ def argwhere(input: Tensor) -> Tensor:
 def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
     """``nonzero`` with exactly ``size`` rows: cut off, or filled up with ``fill_value``."""
     if size < 0:
-        raise OpError(f"nonzero_static: expected size >= 0, got {size}; nonzero_static: 'size' "
-                      "must be an non-negative integer")  # fmt: skip
+        raise OpError(
+            f"nonzero_static: expected size >= 0, got {size}; nonzero_static: 'size' "
+            "must be an non-negative integer"
+        )
     found = nonzero(input)[:size]
     out = found.new_full((size, len(input._h.shape)), fill_value)
     out[: found._h.shape[0]] = found
@@ -236,14 +257,19 @@ def mask_of(name: str, mask: Any) -> Tensor:
         raise OpTypeError(f"{name}: expected mask to be a tensor, got {type(mask).__name__}")
     if mask._dtype is not dtypes.bool_:
         raise OpError(
-            f"{name}: expected a bool mask, got {mask._dtype}; {name}: expected BoolTensor for mask",
+            f"{name}: expected a bool mask, got {mask._dtype}; expected BoolTensor for mask",
             op=name,
         )
     return mask
 
 
-@function(samples=lambda t: [(t(3, 4), t.bool((3, 4))), (t(3, 4), t.bool((4,))),
-                             (t(3, 1), t.bool((3, 2)))])  # fmt: skip
+@function(
+    samples=lambda t: [
+        (t(3, 4), t.bool((3, 4))),
+        (t(3, 4), t.bool((4,))),
+        (t(3, 1), t.bool((3, 2))),
+    ]
+)
 def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The elements where a mask is true, as one dimension; both are broadcast.
 
@@ -259,8 +285,11 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
     return finish("masked_select", _get(source, where), out, input, mask)
 
 
-@function(method=False, samples=lambda t: [(t.int((4,), 0, 6), (2, 3)), (t.int((), 0, 6), 6)],
-          ref="unravel_index")  # fmt: skip
+@function(
+    method=False,
+    samples=lambda t: [(t.int((4,), 0, 6), (2, 3)), (t.int((), 0, 6), 6)],
+    ref="unravel_index",
+)
 def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     """Flat positions in an array of ``shape`` as one tensor of coordinates per dimension.
 

@@ -55,9 +55,20 @@ def _finish(name: str, result: Tensor, out: Any) -> Tensor:
     return result if out is None else write_out(name, out, result)
 
 
-@function(method=False, row="concat", aliases=("concat", "concatenate"), ref="concatenate",
-          samples=lambda t: [([t(2, 3), t(1, 3)],), ([t(2, 1), t(2, 3)], -1), ([t(0), t(2, 2)],),
-                             ([t(2), t.int((2,), 0, 5)],)])  # fmt: skip
+@function(
+    method=False,
+    row="concat",
+    aliases=("concat", "concatenate"),
+    ref=lambda np, tensors, dim=0: np.concatenate(
+        [x for x in tensors if x.shape != (0,)] or tensors, dim
+    ),
+    samples=lambda t: [
+        ([t(2, 3), t(1, 3)],),
+        ([t(2, 1), t(2, 3)], -1),
+        ([t(0), t(2, 2)],),
+        ([t(2), t.int((2,), 0, 5)],),
+    ],
+)
 def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """Tensors of one shape, up to the size of ``dim``, behind each other along ``dim``.
 
@@ -81,8 +92,11 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
     shape = tuple(kept[0]._h.shape)
     at = wrap_dim("cat", dim, len(shape))
     if any(not x._h.shape for x in kept):
-        raise OpError("cat: expected tensors with at least one dimension, got a 0-d tensor; "
-                      "zero-dimensional tensor cannot be concatenated", op="cat")  # fmt: skip
+        raise OpError(
+            "cat: expected tensors with at least one dimension, got a 0-d tensor; "
+            "zero-dimensional tensor cannot be concatenated",
+            op="cat",
+        )
     rest = shape[:at] + shape[at + 1 :]
     for position, x in enumerate(kept):
         other = x._h.shape
@@ -96,8 +110,12 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
     return _finish("cat", _concat(kept, at), out)
 
 
-@function(method=False, row="stack", ref="stack",
-          samples=lambda t: [([t(2, 3), t(2, 3)],), ([t(2), t(2)], -1), ([t(), t()],)])  # fmt: skip
+@function(
+    method=False,
+    row="stack",
+    ref="stack",
+    samples=lambda t: [([t(2, 3), t(2, 3)],), ([t(2), t(2)], -1), ([t(), t()],)],
+)
 def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """Tensors of one shape along a new dimension ``dim``.
 
@@ -122,16 +140,23 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
     return _finish("stack", _stack(found, at), out)
 
 
-@function(method=False, ref="hstack",
-          samples=lambda t: [((t(2), t(3)),), ((t(2, 1), t(2, 3)),), ((t(), t(2)),)])  # fmt: skip
+@function(
+    method=False,
+    ref="hstack",
+    samples=lambda t: [((t(2), t(3)),), ((t(2, 1), t(2, 3)),), ((t(), t(2)),)],
+)
 def hstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
     """Side by side: along the second dimension, or the only one."""
     found = atleast_1d(_promoted("hstack", tensors))
     return cat(found, dim=int(len(found[0]._h.shape) > 1), out=out)
 
 
-@function(method=False, aliases=("row_stack",), ref="vstack",
-          samples=lambda t: [((t(2), t(2)),), ((t(1, 2), t(3, 2)),)])  # fmt: skip
+@function(
+    method=False,
+    aliases=("row_stack",),
+    ref="vstack",
+    samples=lambda t: [((t(2), t(2)),), ((t(1, 2), t(3, 2)),)],
+)
 def vstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
     """Rows below each other."""
     return cat(atleast_2d(_promoted("vstack", tensors)), out=out)
@@ -143,8 +168,7 @@ def dstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
     return cat(atleast_3d(_promoted("dstack", tensors)), dim=2, out=out)
 
 
-@function(method=False, ref="column_stack",
-          samples=lambda t: [((t(2), t(2)),), ((t(2, 2), t(2)),)])  # fmt: skip
+@function(method=False, ref="column_stack", samples=lambda t: [((t(2), t(2)),), ((t(2, 2), t(2)),)])
 def column_stack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
     """1-d tensors as columns next to each other and to those of matrices."""
     found = _promoted("column_stack", tensors)
@@ -158,8 +182,10 @@ def block_diag(*tensors_: Any) -> Tensor:
     found = _promoted("block_diag", varargs(tensors_))
     for x in found:
         if len(x._h.shape) > 2:
-            raise OpError(f"block_diag: expected at most 2 dimensions, got {tuple(x._h.shape)}; "
-                          "Input tensors must have 2 or fewer dimensions")  # fmt: skip
+            raise OpError(
+                f"block_diag: expected at most 2 dimensions, got {tuple(x._h.shape)}; "
+                "Input tensors must have 2 or fewer dimensions"
+            )
     blocks = [atleast_2d(x) for x in found]
     width = sum(x._h.shape[1] for x in blocks)
     rows, left = [], 0
@@ -172,11 +198,13 @@ def block_diag(*tensors_: Any) -> Tensor:
     return cat(rows)
 
 
-# --- grids -----------------------------------------------------------------------------------------
+# --- grids ------------------------------------------------------------------------------------
 
 
-@function(method=False, samples=lambda t: [(t(2), t(3), {"indexing": "ij"}),
-                                           (t(2), t(3), {"indexing": "xy"})])  # fmt: skip
+@function(
+    method=False,
+    samples=lambda t: [(t(2), t(3), {"indexing": "ij"}), (t(2), t(3), {"indexing": "xy"})],
+)
 def meshgrid(*tensors_: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     """The coordinates of a grid: 1-d tensors expanded against each other.
 
@@ -188,25 +216,30 @@ def meshgrid(*tensors_: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         RuntimeError: a tensor has more dimensions, types differ, or ``indexing`` is unknown.
     """
     if indexing not in (None, "ij", "xy"):
-        raise OpError(f"meshgrid: expected indexing 'ij' or 'xy', got {indexing!r}; indexing must "
-                      "be one of \"xy\" or \"ij\"", op="meshgrid")  # fmt: skip
+        raise OpError(
+            f"meshgrid: expected indexing 'ij' or 'xy', got {indexing!r}; indexing must "
+            'be one of "xy" or "ij"',
+            op="meshgrid",
+        )
     found = tensors("meshgrid", varargs(tensors_))
     if not found or any(len(x._h.shape) > 1 for x in found):
         shapes = [tuple(x._h.shape) for x in found]
-        raise OpError(f"meshgrid: expected one or more 0-d or 1-d tensors, got shapes {shapes}; "
-                      "Expected scalar or 1D tensor", op="meshgrid")  # fmt: skip
+        raise OpError(
+            f"meshgrid: expected one or more 0-d or 1-d tensors, got shapes {shapes}; "
+            "Expected scalar or 1D tensor",
+            op="meshgrid",
+        )
     check_devices("meshgrid", found)
     if len({x._dtype for x in found}) > 1:
-        raise OpError(f"meshgrid: expected tensors of one type, got {[x._dtype for x in found]}; "
-                      "meshgrid expects all tensors to have the same dtype")  # fmt: skip
+        raise OpError(
+            f"meshgrid: expected tensors of one type, got {[x._dtype for x in found]}; "
+            "meshgrid expects all tensors to have the same dtype"
+        )
     swap = indexing == "xy" and len(found) > 1
     if swap:
         found[:2] = found[1::-1]
     rank = len(found)
-    lines = [
-        x.reshape((1,) * i + (-1,) + (1,) * (rank - 1 - i))
-        for i, x in enumerate(found)
-    ]
+    lines = [x.reshape((1,) * i + (-1,) + (1,) * (rank - 1 - i)) for i, x in enumerate(found)]
     grids = list(broadcast_tensors(lines))
     if swap:
         grids[:2] = grids[1::-1]
@@ -218,8 +251,10 @@ def cartesian_prod(*tensors_: Any) -> Tensor:
     """All combinations of elements of 1-d tensors, one per row."""
     found = tensors("cartesian_prod", varargs(tensors_))
     if any(len(x._h.shape) != 1 for x in found):
-        raise OpError("cartesian_prod: expected 1-d tensors, got shapes "
-                      f"{[tuple(x._h.shape) for x in found]}; Expect a 1D vector")  # fmt: skip
+        raise OpError(
+            "cartesian_prod: expected 1-d tensors, got shapes "
+            f"{[tuple(x._h.shape) for x in found]}; Expect a 1D vector"
+        )
     if len(found) == 1:
         return found[0]
     return stack([x.reshape(-1) for x in meshgrid(found, indexing="ij")], dim=1)
@@ -258,8 +293,11 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
         RuntimeError: ``x`` is not 1-d, or ``N`` is negative.
     """
     if len(x._h.shape) != 1:
-        raise OpError(f"vander: expected a 1-d tensor, got shape {tuple(x._h.shape)}; x must be a "
-                      "one-dimensional tensor", op="vander")  # fmt: skip
+        raise OpError(
+            f"vander: expected a 1-d tensor, got shape {tuple(x._h.shape)}; x must be a "
+            "one-dimensional tensor",
+            op="vander",
+        )
     count = x._h.shape[0] if N is None else N
     if count < 0:
         raise OpError(f"vander: expected N >= 0, got {count}; N must be non-negative", op="vander")
@@ -271,4 +309,3 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     if not columns:
         return base.new_empty(x._h.shape[0], 0)
     return stack(columns if increasing else columns[::-1], dim=1)
-

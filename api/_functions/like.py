@@ -15,6 +15,7 @@ from .create import empty_strided, wrapped
 
 __all__: list[str] = []
 
+
 def _like(
     name: str, input: Tensor, value: Any, dtype: Any, device: Any, requires_grad: bool
 ) -> Tensor:
@@ -23,7 +24,11 @@ def _like(
     kind = check_dtype(name, dtype) or input._dtype
     where = input._device if device is None else device_of(device)
     shape = tuple(input._h.shape)
-    handle = where.F.empty(shape, kind) if value is None else where.F.full(shape, wrapped(value, kind), kind)
+    handle = (
+        where.F.empty(shape, kind)
+        if value is None
+        else where.F.full(shape, wrapped(value, kind), kind)
+    )
     return finish(make(handle, kind, where), requires_grad)
 
 
@@ -70,7 +75,9 @@ def new_zeros(
     device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Zeros of the type and on the device of this tensor."""
-    return _new("new_zeros", self, sizes if size is None else (size,), 0, dtype, device, requires_grad)
+    return _new(
+        "new_zeros", self, sizes if size is None else (size,), 0, dtype, device, requires_grad
+    )
 
 
 @function(namespace="Tensor", samples=lambda t: [(t(2), (2, 3)), (t(2), 2, 3)])
@@ -79,7 +86,9 @@ def new_ones(
     device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Ones of the type and on the device of this tensor."""
-    return _new("new_ones", self, sizes if size is None else (size,), 1, dtype, device, requires_grad)
+    return _new(
+        "new_ones", self, sizes if size is None else (size,), 1, dtype, device, requires_grad
+    )
 
 
 @function(namespace="Tensor", random=True, samples=lambda t: [(t(2), (2, 3)), (t(2), 2, 3)])
@@ -88,7 +97,9 @@ def new_empty(
     device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Any values, of the type and on the device of this tensor."""
-    return _new("new_empty", self, sizes if size is None else (size,), None, dtype, device, requires_grad)
+    return _new(
+        "new_empty", self, sizes if size is None else (size,), None, dtype, device, requires_grad
+    )
 
 
 @function(namespace="Tensor", samples=lambda t: [(t(2), (2, 3), 4.0)])
@@ -106,7 +117,11 @@ def _new(
     kind = check_dtype(name, dtype) or self._dtype
     where = self._device if device is None else device_of(device)
     shape = shape_of(name, size)
-    handle = where.F.empty(shape, kind) if value is None else where.F.full(shape, wrapped(value, kind), kind)
+    handle = (
+        where.F.empty(shape, kind)
+        if value is None
+        else where.F.full(shape, wrapped(value, kind), kind)
+    )
     return finish(make(handle, kind, where), requires_grad)
 
 
@@ -117,8 +132,9 @@ def new_empty_strided(
 ) -> Tensor:  # fmt: skip
     """As ``empty_strided``, of the type and on the device of this tensor."""
     where = self._device if device is None else device
-    return empty_strided(size, stride, dtype=dtype or self._dtype, device=where,
-                         requires_grad=requires_grad)  # fmt: skip
+    return empty_strided(
+        size, stride, dtype=dtype or self._dtype, device=where, requires_grad=requires_grad
+    )
 
 
 @function(namespace="Tensor", samples=lambda t: [(t(2), [1, 2])])

@@ -199,7 +199,7 @@ def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
     return pseudo_inverse("linalg.pinv", input, None, rcond, False)
 
 
-# --- determinants ----------------------------------------------------------------------------------
+# --- determinants --------------------------------------------------------------------------------
 
 
 @function(namespace="linalg", dtypes=TYPES, row="det", ref=lambda np, A: np.linalg.det(A),
@@ -243,7 +243,7 @@ def logdet(input: Tensor) -> Tensor:
     return _where(ROWS["eq"].call(sign, -1), float("nan"), size)
 
 
-# --- solutions -------------------------------------------------------------------------------------
+# --- solutions -----------------------------------------------------------------------------------
 
 
 def _is_vector(A: Tensor, B: Tensor) -> bool:
@@ -313,7 +313,8 @@ def solve_ex(
 @function(namespace="linalg", dtypes=TYPES, row="solve_triangular",
           samples=lambda t: [(t.spd(3), t(3, 2), {"upper": True}),
                              (t.spd(3), t(2, 3), {"upper": False, "left": False}),
-                             (t(3, 3), t(3, 2), {"upper": True, "unitriangular": True})])  # fmt: skip
+                             (t(3, 3), t(3, 2), {"upper": True, "unitriangular": True})],
+)  # fmt: skip
 def solve_triangular(
     A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False,
     out: Tensor | None = None,

@@ -84,6 +84,27 @@ def vector_norm(
     return finish(name, _vector_norm(name, x, float(ord), dim, keepdim), out)
 
 
+def _spectral_norm(
+    name: str, A: Tensor, ord: Any, first: int, second: int, keepdim: bool
+) -> Tensor:
+    """A norm made from the singular values of the matrices along two dimensions."""
+    F, rank = tensor_kernels(A._device), len(A._h.shape)
+    order = (*[d for d in range(rank) if d not in (first, second)], first, second)
+    values = singular_values(name, F.permute(A, order))
+    empty = not values._h.shape[-1]
+    if empty and ord == -2:
+        raise _empty(name, ord, A)
+    last = (rank - 2,)
+    found = (
+        F.sum(values, last, False) if ord == "nuc" or empty
+        else F.amax(values, last, False) if ord == 2 else F.amin(values, last, False)
+    )  # fmt: skip
+    if not keepdim:
+        return found
+    kept = tuple(1 if d in (first, second) else n for d, n in enumerate(A._h.shape))
+    return F.reshape(found, kept)
+
+
 def _matrix_norm(name: str, A: Tensor, ord: Any, dim: Any, keepdim: bool) -> Tensor:
     rank = len(A._h.shape)
     if not isinstance(dim, (tuple, list)) or len(dim) != 2 or rank < 2:
@@ -95,22 +116,8 @@ def _matrix_norm(name: str, A: Tensor, ord: Any, dim: Any, keepdim: bool) -> Ten
     first, second = wrap_dims(name, dim, rank)
     if ord == "fro":
         return _vector_norm(name, A, 2.0, (first, second), keepdim)
-    F = tensor_kernels(A._device)
     if ord in ("nuc", 2, -2):
-        order = (*[d for d in range(rank) if d not in (first, second)], first, second)
-        values = singular_values(name, F.permute(A, order))
-        empty = not values._h.shape[-1]
-        if empty and ord == -2:
-            raise _empty(name, ord, A)
-        last = (rank - 2,)
-        found = (
-            F.sum(values, last, False) if ord == "nuc" or empty
-            else F.amax(values, last, False) if ord == 2 else F.amin(values, last, False)
-        )  # fmt: skip
-        if not keepdim:
-            return found
-        kept = tuple(1 if d in (first, second) else n for d, n in enumerate(A._h.shape))
-        return F.reshape(found, kept)
+        return _spectral_norm(name, A, ord, first, second, keepdim)
     if ord not in (1, -1, math.inf, -math.inf):
         raise OpError(
             f"{name}: expected ord 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {ord!r}; Order "
@@ -118,7 +125,7 @@ def _matrix_norm(name: str, A: Tensor, ord: Any, dim: Any, keepdim: bool) -> Ten
             op=name,
         )
     summed, best = (first, second) if abs(ord) == 1 else (second, first)
-    empty = not A._h.shape[best]
+    F, empty = tensor_kernels(A._device), not A._h.shape[best]
     if empty and ord < 0:
         raise _empty(name, ord, A)
     sums = F.sum(F.abs(A), (summed,), True)
@@ -130,8 +137,11 @@ def _matrix_norm(name: str, A: Tensor, ord: Any, dim: Any, keepdim: bool) -> Ten
 
 
 def _empty(name: str, ord: Any, A: Tensor) -> OpIndexError:
-    return OpIndexError(f"{name}: expected elements to take the {ord} norm of, got shape "
-                        f"{tuple(A._h.shape)}; it cannot be computed over an empty dimension", op=name)  # fmt: skip
+    return OpIndexError(
+        f"{name}: expected elements to take the {ord} norm of, got shape {tuple(A._h.shape)}; it "
+        "cannot be computed over an empty dimension",
+        op=name,
+    )
 
 
 @function(namespace="linalg", dtypes=TYPES,
@@ -190,7 +200,8 @@ def norm(
 
 
 @function(namespace="linalg", dtypes=TYPES,
-          samples=lambda t: [(t.spd(3),), (t.spd(3), 1), (t(2, 3), -2), (t.spd(3), "fro")])  # fmt: skip
+          samples=lambda t: [(t.spd(3),), (t.spd(3), 1), (t(2, 3), -2), (t.spd(3), "fro")],
+)  # fmt: skip
 def cond(A: Tensor, p: Any = None, *, out: Tensor | None = None) -> Tensor:
     """The condition number: ``norm(A, p) * norm(inv(A), p)``; inf for a singular matrix.
 

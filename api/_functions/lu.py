@@ -147,7 +147,7 @@ def lu_solve(
     LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False,
     out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Solve ``A X = B`` (``X A = B`` if not ``left``, ``A^H`` if ``adjoint``) from :func:`lu_factor`."""
+    """Solve ``A X = B`` from :func:`lu_factor`; ``X A = B`` if not ``left``, ``A^H`` if adjoint."""
     name = "linalg.lu_solve"
     return finish(name, _lu_solve(name, LU, pivots, B, left, adjoint), out)
 

@@ -24,7 +24,7 @@ __all__: list[str] = []
 _matmul, _mul = ROWS["matmul"].call, ROWS["mul"].call
 
 
-# --- powers ----------------------------------------------------------------------------------------
+# --- powers --------------------------------------------------------------------------------------
 
 
 def _power(name: str, A: Tensor, n: int) -> Tensor:
@@ -51,7 +51,7 @@ def _power(name: str, A: Tensor, n: int) -> Tensor:
 @function(namespace="linalg", dtypes=TYPES, ref=lambda np, A, n: np.linalg.matrix_power(A, n),
           samples=lambda t: [(t(3, 3), 3), (t.spd(3), -2), (t(2, 2, 2), 0)])  # fmt: skip
 def matrix_power(A: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
-    """Square matrices ``(..., n, n)`` multiplied with themselves; negative powers of the inverse."""
+    """Powers of square matrices ``(..., n, n)``; negative ones are powers of the inverse."""
     return finish("linalg.matrix_power", _power("linalg.matrix_power", A, n), out)
 
 
@@ -82,7 +82,7 @@ def _matrix_exp_top(input: Tensor) -> Tensor:
     return _exp(input)
 
 
-# --- products --------------------------------------------------------------------------------------
+# --- products ------------------------------------------------------------------------------------
 
 
 @function(namespace="linalg", dtypes=TYPES,
@@ -114,7 +114,8 @@ def multi_dot(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor
 
 
 @function(namespace="linalg", dtypes="int float complex",
-          samples=lambda t: [(t(2, 3), t(2, 3)), (t(3), t(2, 3)), (t(2, 3), t(2, 3), {"dim": 0})])  # fmt: skip
+          samples=lambda t: [(t(2, 3), t(2, 3)), (t(3), t(2, 3)), (t(2, 3), t(2, 3), {"dim": 0})],
+)  # fmt: skip
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) -> Tensor:
     """Sums of ``conj(x) * y`` along ``dim``, with broadcasting."""
     name = "linalg.vecdot"
@@ -166,7 +167,7 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     return F.concat([ones, powers], len(x._h.shape))
 
 
-# --- tensors as matrices ---------------------------------------------------------------------------
+# --- tensors as matrices -------------------------------------------------------------------------
 
 
 @function(namespace="linalg", dtypes=TYPES, samples=lambda t: [(t(2, 3, 6), {"ind": 2})])

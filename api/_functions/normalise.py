@@ -41,7 +41,7 @@ def _normalised(name: str) -> Any:
 
     Example:
         >>> tp.{name}(tp.zeros(2), 0)
-        tensor({[0.5, 0.5] if name == "softmax" else [-0.6931, -0.6931]})
+        tensor({'[0.5000, 0.5000]' if name == "softmax" else [-0.6931, -0.6931]})
     """
     return call
 
@@ -59,14 +59,14 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False, *, out: Any = None
 
     Example:
         >>> tp.logsumexp(tp.tensor([1000.0, 1000.0]), 0)
-        tensor(1000.6931)
+        tensor(1000.6932)
     """
     input = tensor("logsumexp", input)
     dims = dims_of("logsumexp", dim, len(input._h.shape)) or None
     return settle("logsumexp", _call["logsumexp"](input, dims, keepdim), out)
 
 
-# --- norms -----------------------------------------------------------------------------------------
+# --- norms ------------------------------
 
 
 def _inexact(name: str, input: Tensor, dtype: DType | None) -> Tensor:

@@ -64,7 +64,8 @@ def matrix_product(name: str, input: Tensor, other: Tensor, out: Any) -> Tensor:
 
 
 @function(dtypes="uint int float complex", ref="matmul",
-          samples=lambda t: [(t(2, 3), t(3, 4)), (t(2, 0), t(0, 3)), (t(0, 2), t(2, 3))])  # fmt: skip
+          samples=lambda t: [(t(2, 3), t(3, 4)), (t(2, 0), t(0, 3)), (t(0, 2), t(2, 3))],
+)  # fmt: skip
 def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The product of two matrices ``(n, m)`` and ``(m, p)``; see :func:`matmul` for batches.
 
@@ -90,7 +91,7 @@ def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
 @function(dtypes="uint int float complex", ref="matmul",
           samples=lambda t: [(t(2, 3, 2), t(2, 2, 4)), (t(0, 2, 3), t(0, 3, 2))])  # fmt: skip
 def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Matrix products of two batches ``(b, n, m)`` and ``(b, m, p)``; the batch is not broadcast."""
+    """Matrix products of two batches ``(b, n, m)`` and ``(b, m, p)`` of one size."""
     check_ranks("bmm", (3, 3), input, mat2)
     same_batch("bmm", input, mat2)
     return matrix_product("bmm", input, mat2, out)
@@ -147,7 +148,8 @@ def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 @function(dtypes="uint int float complex", ref="inner",
-          samples=lambda t: [(t(3), t(3)), (t(2, 3), t(4, 3)), (t(), t(2, 3)), (t(2, 2, 3), t(3))])  # fmt: skip
+          samples=lambda t: [(t(3), t(3)), (t(2, 3), t(4, 3)), (t(), t(2, 3)), (t(2, 2, 3), t(3))],
+)  # fmt: skip
 def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Sums of products along the last dimensions; with a 0-d tensor the plain product."""
     x, y = tuple(input._h.shape), tuple(other._h.shape)
@@ -159,7 +161,7 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     return finish("inner", tensordot(input, other, ([-1], [-1])), out)
 
 
-# --- over any dimensions ---------------------------------------------------------------------------
+# --- over any dimensions -------------------------------------------------------------------------
 
 
 def _tensordot_dims(x: Tensor, y: Tensor, dims: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -191,7 +193,8 @@ def _tensordot_dims(x: Tensor, y: Tensor, dims: Any) -> tuple[tuple[int, ...], t
 @function(method=False, dtypes="uint int float complex",
           ref=lambda np, x, y, dims=2: np.tensordot(x, y, dims),
           samples=lambda t: [(t(2, 3, 4), t(3, 4, 2)), (t(2, 3), t(2, 4), ([0], [0])),
-                             (t(2, 3), t(4), 0), (t(2, 3, 4), t(4, 3), ([2, 1], [0, 1]))])  # fmt: skip
+                             (t(2, 3), t(4), 0), (t(2, 3, 4), t(4, 3), ([2, 1], [0, 1]))],
+)  # fmt: skip
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) -> Tensor:
     """Sums of products over dimensions of both tensors.
 
@@ -250,7 +253,8 @@ _MODES = (
 
 @function(method=False, row="cdist",
           samples=lambda t: [(t(2, 3), t(4, 3)), (t(2, 2, 3), t(4, 3), 1.0),
-                             (t(2, 3), t(4, 3), 3.5), (t(2, 3), t(4, 3), float("inf"))])  # fmt: skip
+                             (t(2, 3), t(4, 3), 3.5), (t(2, 3), t(4, 3), float("inf"))],
+)  # fmt: skip
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = _MODES[0]) -> Tensor:
     """The ``p``-norm distances between the rows of two batches of matrices.
 

@@ -18,9 +18,7 @@ __all__: list[str] = []
 _clone, _index = ROWS["clone"].call, ROWS["index"].call
 
 
-def _replaced(
-    name: str, input: Tensor, src: Tensor, look: Callable[[Tensor], Tensor]
-) -> Tensor:
+def _replaced(name: str, input: Tensor, src: Tensor, look: Callable[[Tensor], Tensor]) -> Tensor:
     """A copy of ``input``, with ``src`` written into the view that ``look`` gives."""
     out = _clone(input)
     target = look(out)
@@ -76,9 +74,13 @@ def narrow_copy(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     return _clone(narrow(input, dim, start, length))
 
 
-@function(inplace=True,
-          samples=lambda t: [(t.pos(3, 4), 0, t.int((5,), 0, 3), t.pos(5, 4), "prod"),
-                             (t(3, 4), 1, t.int((2,), 0, 4), t(3, 2), "amax")])  # fmt: skip
+@function(
+    inplace=True,
+    samples=lambda t: [
+        (t.pos(3, 4), 0, t.int((5,), 0, 3), t.pos(5, 4), "prod"),
+        (t(3, 4), 1, t.int((2,), 0, 4), t(3, 2), "amax"),
+    ],
+)
 def index_reduce(
     input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *,
     include_self: bool = True, out: Tensor | None = None,
@@ -88,8 +90,10 @@ def index_reduce(
     ``reduce`` is ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``.
     """
     if reduce not in REDUCTIONS[1:]:
-        raise OpError(f"index_reduce: expected one of {REDUCTIONS[1:]}, got {reduce!r}; reduce "
-                      "argument must be either prod, mean, amax or amin")  # fmt: skip
+        raise OpError(
+            f"index_reduce: expected one of {REDUCTIONS[1:]}, got {reduce!r}; reduce "
+            "argument must be either prod, mean, amax or amin"
+        )
     x, at, found, values = slices_of("index_reduce", input, dim, index, source)
     shape = tuple(values._h.shape)
     spread = found.view((1,) * at + (-1,) + (1,) * (len(shape) - at - 1))

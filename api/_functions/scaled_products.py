@@ -95,7 +95,8 @@ def addmv(
 
 @function(inplace=True, dtypes="uint int float complex",
           ref=lambda np, x, a, b, beta=1, alpha=1: beta * x + alpha * np.outer(a, b),
-          samples=lambda t: [(t(2, 3), t(2), t(3)), (t(3), t(2), t(3), {"beta": 2, "alpha": 3})])  # fmt: skip
+          samples=lambda t: [(t(2, 3), t(2), t(3)), (t(3), t(2), t(3), {"beta": 2, "alpha": 3})],
+)  # fmt: skip
 def addr(
     input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: _Number = 1, alpha: _Number = 1,
     out: Tensor | None = None,

@@ -83,10 +83,15 @@ def _apply(name: str, call: Any, input: Tensor, dim: Any, index: Any, src: Any, 
 _REDUCE_NAMES = {"add": "sum", "multiply": "prod"}
 
 
-@function(row="scatter", inplace=True,
-          samples=lambda t: [(t(3, 4), 1, t.int((3, 1), 0, 4), t(3, 1)),
-                             (t(3, 4), 0, t.int((1, 2), 0, 3), 2.0),
-                             (t(3), 0, t.int((0,), 0, 3), t(0))])  # fmt: skip
+@function(
+    row="scatter",
+    inplace=True,
+    samples=lambda t: [
+        (t(3, 4), 1, t.int((3, 1), 0, 4), t(3, 1)),
+        (t(3, 4), 0, t.int((1, 2), 0, 3), 2.0),
+        (t(3), 0, t.int((0,), 0, 3), t(0)),
+    ],
+)
 def scatter(
     input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
     reduce: str | None = None, out: Tensor | None = None,
@@ -111,31 +116,46 @@ def scatter(
     if reduce is None:
         return finish("scatter", _apply("scatter", _scatter, input, dim, index, given), out, input)
     if reduce not in _REDUCE_NAMES:
-        raise OpError(f"scatter: expected reduce 'add' or 'multiply', got {reduce!r}; reduce "
-                      "argument must be either add or multiply", op="scatter")  # fmt: skip
+        raise OpError(
+            f"scatter: expected reduce 'add' or 'multiply', got {reduce!r}; reduce "
+            "argument must be either add or multiply",
+            op="scatter",
+        )
     how = (_REDUCE_NAMES[reduce], True)
     result = _apply("scatter", _scatter_reduce, input, dim, index, given, *how)
     return finish("scatter", result, out, input)
 
 
-@function(row="scatter_add", inplace=True,
-          samples=lambda t: [(t(3, 4), 1, t.int((3, 5), 0, 4), t(3, 5)),
-                             (t(3, 4), 0, t.int((2, 2), 0, 3), t(3, 4))])  # fmt: skip
+@function(
+    row="scatter_add",
+    inplace=True,
+    samples=lambda t: [
+        (t(3, 4), 1, t.int((3, 5), 0, 4), t(3, 5)),
+        (t(3, 4), 0, t.int((2, 2), 0, 3), t(3, 4)),
+    ],
+)
 def scatter_add(
     input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Tensor | None = None
 ) -> Tensor:
     """As ``scatter``, adding up what lands on one place and what was there."""
-    return finish("scatter_add", _apply("scatter_add", _scatter_add, input, dim, index, src), out, input)
+    return finish(
+        "scatter_add", _apply("scatter_add", _scatter_add, input, dim, index, src), out, input
+    )
 
 
 REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
 
 
-@function(row="scatter_reduce", inplace=True,
-          samples=lambda t: [(t(3, 4), 1, t.int((3, 5), 0, 4), t(3, 5), "sum"),
-                             (t(3), 0, t.int((5,), 0, 3), t(5), "amax"),
-                             (t(3), 0, t.int((5,), 0, 3), t(5), "mean", {"include_self": False}),
-                             (t.pos(3), 0, t.int((5,), 0, 3), t.pos(5), "prod")])  # fmt: skip
+@function(
+    row="scatter_reduce",
+    inplace=True,
+    samples=lambda t: [
+        (t(3, 4), 1, t.int((3, 5), 0, 4), t(3, 5), "sum"),
+        (t(3), 0, t.int((5,), 0, 3), t(5), "amax"),
+        (t(3), 0, t.int((5,), 0, 3), t(5), "mean", {"include_self": False}),
+        (t.pos(3), 0, t.int((5,), 0, 3), t.pos(5), "prod"),
+    ],
+)
 def scatter_reduce(
     input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *,
     include_self: bool = True, out: Tensor | None = None,
@@ -151,14 +171,16 @@ def scatter_reduce(
         include_self: whether the element of ``input`` counts too.
     """
     if reduce not in REDUCTIONS:
-        raise OpError(f"scatter_reduce: expected one of {REDUCTIONS}, got {reduce!r}; reduce "
-                      "argument must be either sum, prod, mean, amax or amin")  # fmt: skip
+        raise OpError(
+            f"scatter_reduce: expected one of {REDUCTIONS}, got {reduce!r}; reduce "
+            "argument must be either sum, prod, mean, amax or amin"
+        )
     how = (reduce, bool(include_self))
     result = _apply("scatter_reduce", _scatter_reduce, input, dim, index, src, *how)
     return finish("scatter_reduce", result, out, input)
 
 
-# --- along one dimension, by a 1-d index -----------------------------------------------------------------
+# --- along one dimension, by a 1-d index ------------------------------------------------------
 
 
 def slices_of(
@@ -181,9 +203,14 @@ def slices_of(
     return x, at, found, values
 
 
-@function(row="index_add", inplace=True,
-          samples=lambda t: [(t(3, 4), 0, t.int((5,), 0, 3), t(5, 4)),
-                             (t(3, 4), 1, t.int((2,), 0, 4), t(3, 2), {"alpha": 2})])  # fmt: skip
+@function(
+    row="index_add",
+    inplace=True,
+    samples=lambda t: [
+        (t(3, 4), 0, t.int((5,), 0, 3), t(5, 4)),
+        (t(3, 4), 1, t.int((2,), 0, 4), t(3, 2), {"alpha": 2}),
+    ],
+)
 def index_add(
     input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1,
     out: Tensor | None = None,
@@ -203,7 +230,9 @@ def index_copy(
     """The slices of ``source`` copied to the positions of a 1-d ``index``."""
     x, at, found, values = slices_of("index_copy", input, dim, index, source)
     where = (*(None,) * at, in_range("index_copy", found, x._h.shape[at], at)._h)
-    return finish("index_copy", _put(x, values, where, False).reshape(tuple(input._h.shape)), out, input)
+    return finish(
+        "index_copy", _put(x, values, where, False).reshape(tuple(input._h.shape)), out, input
+    )
 
 
 def in_range(name: str, index: Tensor, size: int, dim: int) -> Tensor:
@@ -223,8 +252,10 @@ def in_range(name: str, index: Tensor, size: int, dim: int) -> Tensor:
     return index
 
 
-@function(inplace=True, samples=lambda t: [(t(3, 4), 0, t.int((2,), 0, 3), 1.5),
-                                           (t(3, 4), 1, t.int((2,), 0, 4), t())])  # fmt: skip
+@function(
+    inplace=True,
+    samples=lambda t: [(t(3, 4), 0, t.int((2,), 0, 3), 1.5), (t(3, 4), 1, t.int((2,), 0, 4), t())],
+)
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """The slices at the positions of a 1-d ``index`` filled with a number or a 0-d tensor.
 
@@ -235,13 +266,17 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     found = vector("index_fill", input, index)
     if isinstance(value, Tensor):
         if value._h.shape:
-            raise OpError(f"index_fill: expected a 0-d value, got shape {tuple(value._h.shape)}; "
-                          "index_fill only supports a 0-dimensional value tensor")  # fmt: skip
+            raise OpError(
+                f"index_fill: expected a 0-d value, got shape {tuple(value._h.shape)}; "
+                "index_fill only supports a 0-dimensional value tensor"
+            )
         filler = slow.cast(value, input._dtype)
     else:
         if isinstance(value, complex) and not input._dtype.is_complex:
-            raise OpError(f"index_fill: expected a real value, got {value}; index_fill(): "
-                          "Converting complex Scalar to non-complex type is not supported")  # fmt: skip
+            raise OpError(
+                f"index_fill: expected a real value, got {value}; index_fill(): "
+                "Converting complex Scalar to non-complex type is not supported"
+            )
         filler = constant(input, value)
     x = input if input._h.shape else input.reshape(1)
     size = x._h.shape[at]
@@ -251,16 +286,18 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     return _put(x, expand(filler, shape), where, False).reshape(tuple(input._h.shape))
 
 
-# --- x[indices] = values -------------------------------------------------------------------------------
+# --- x[indices] = values ----------------------------------------------------------------------
 
 
-@function(inplace=True,
-          samples=lambda t: [(t(3, 4), (t.int((2,), 0, 3),), t(2, 4)),
-                             (t(3, 4), (t.bool((3, 4)),), t()),
-                             (t(3, 4), (t.int((3,), 0, 3), t.int((3,), 0, 4)), t(3), True)])  # fmt: skip
-def index_put(
-    input: Tensor, indices: Any, values: Tensor, accumulate: bool = False
-) -> Tensor:
+@function(
+    inplace=True,
+    samples=lambda t: [
+        (t(3, 4), (t.int((2,), 0, 3),), t(2, 4)),
+        (t(3, 4), (t.bool((3, 4)),), t()),
+        (t(3, 4), (t.int((3,), 0, 3), t.int((3,), 0, 4)), t(3), True),
+    ],
+)
+def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """A copy of ``input`` with ``out[indices] = values``, or ``+=`` with ``accumulate``.
 
     Args:
@@ -284,8 +321,13 @@ def index_put(
     return _put(input, values, tuple(None if i is None else i._h for i in where), accumulate)
 
 
-@function(samples=lambda t: [(t(3, 4), t.int((3,), 0, 12), t(3)),
-                             (t(3, 4), t.int((3,), 0, 12), t(3), True)], inplace=True)  # fmt: skip
+@function(
+    samples=lambda t: [
+        (t(3, 4), t.distinct(3, 0, 12), t(3)),
+        (t(3, 4), t.int((3,), 0, 12), t(3), True),
+    ],
+    inplace=True,
+)
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """A copy of ``input`` with the elements at flat positions replaced (or added to)."""
     _same_type("put", input, source)
@@ -300,8 +342,10 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     return _put(flat, values, (index._h,), accumulate).reshape(tuple(input._h.shape))
 
 
-@function(inplace=True, samples=lambda t: [(t(3, 4), t.bool((3, 4)), t(12)),
-                                           (t(3, 4), t.bool((4,)), t(3, 4))])  # fmt: skip
+@function(
+    inplace=True,
+    samples=lambda t: [(t(3, 4), t.bool((3, 4)), t(12)), (t(3, 4), t.bool((4,)), t(3, 4))],
+)
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """A copy with the elements of ``source``, in order, where a mask is true; both broadcast.
 

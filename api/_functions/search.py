@@ -293,7 +293,7 @@ def _quantiles(t: Any) -> list[Any]:
         "interpolation": "nearest"})]  # fmt: skip
 
 
-@function(samples=_quantiles)
+@function(samples=_quantiles, dtypes="float32 float64")
 def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *,
              interpolation: str = "linear", out: Any = None) -> Tensor:  # fmt: skip
     """The ``q``-th quantiles, along ``dim`` or of all elements; nan when any element is.
@@ -311,7 +311,7 @@ def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = Fals
     return settle("quantile", _quantile("quantile", input, q, dim, keepdim, interpolation), out)
 
 
-@function(samples=_quantiles)
+@function(samples=_quantiles, dtypes="float32 float64")
 def nanquantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *,
                 interpolation: str = "linear", out: Any = None) -> Tensor:  # fmt: skip
     """As :func:`quantile`, without the elements that are nan.

@@ -184,7 +184,8 @@ def nan_to_num(input: Tensor, nan: float | None = None, posinf: float | None = N
 
 
 @function(row="round", inplace=True, ref="round",
-          samples=lambda t: [(t(2, 3),), (t(3), {"decimals": 2}), (t(3), {"decimals": -1})])
+          samples=lambda t: [(t(2, 3),)] + [(t(3), {"decimals": digits}) for digits in (2, -1)
+                                            if t.dtype.is_floating_point])  # fmt: skip
 def round(input: Tensor, *, decimals: int = 0, out: Any = None) -> Tensor:
     """Nearest whole numbers, halves to even; or to so many decimals.
 

@@ -62,7 +62,8 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool | 
     return settle("sort", _picked(return_types.sort, input, dim, order), out)
 
 
-@function(samples=_samples, ref=lambda np, x, dim=-1, descending=False: None)
+@function(samples=_samples, ref=lambda np, x, dim=-1, descending=False: np.argsort(
+    -x if descending else x, dim) if x.ndim else np.zeros((), "int64"))  # fmt: skip
 def argsort(input: Tensor, dim: int = -1, descending: bool = False,
             stable: bool = False) -> Tensor:  # fmt: skip
     """The indices that sort along ``dim``; see :func:`sort`.
@@ -183,7 +184,7 @@ def _median(name: str) -> Any:
 def _of_all(name: str, input: Tensor) -> Tensor:
     if 0 in input._h.shape:
         if input._dtype.is_inexact:
-            return _call["mean"](input, None, False)
+            return _call["mean"](input, None, False)  # nan
         low = iinfo(input._dtype).min
         F = input._device.F
         return make(F.full((), low, input._dtype), input._dtype, input._device)

@@ -42,8 +42,11 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
         IndexError: ``dim`` or ``index`` is out of range.
     """
     if not input._h.shape:
-        raise OpIndexError("select: expected a dimension or more, got a 0-d tensor; select() "
-                           "cannot be applied to a 0-dim tensor", op="select")  # fmt: skip
+        raise OpIndexError(
+            "select: expected a dimension or more, got a 0-d tensor; select() "
+            "cannot be applied to a 0-dim tensor",
+            op="select",
+        )
     at = wrap_dim("select", dim, len(input._h.shape))
     return _index(input, _at(at, int(index)))
 
@@ -62,12 +65,17 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     if isinstance(start, Tensor) and (
         start._h.shape or start._dtype.is_inexact or start._dtype is bool_
     ):
-        raise OpError(f"narrow: expected an integer or a 0-d tensor of one as start, got {start}; "
-                      "start must be an 0-dim integral Tensor", op="narrow")  # fmt: skip
+        raise OpError(
+            f"narrow: expected an integer or a 0-d tensor of one as start, got {start}; "
+            "start must be an 0-dim integral Tensor",
+            op="narrow",
+        )
     first = int(number_of(start))
     if length < 0:
-        raise OpError(f"narrow: expected a length of 0 or more, got {length}; "
-                      "length must be non-negative", op="narrow")  # fmt: skip
+        raise OpError(
+            f"narrow: expected a length of 0 or more, got {length}; length must be non-negative",
+            op="narrow",
+        )
     if not -size <= first <= size:
         raise OpIndexError(
             f"narrow: expected start in [{-size}, {size}], got {first}; start out of range",
@@ -87,8 +95,10 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """All slices along one dimension, without it."""
     if not input._h.shape:
-        raise OpIndexError("unbind: expected a dimension or more, got a 0-d tensor; "
-                           "Dimension specified as 0 but tensor has no dimensions")  # fmt: skip
+        raise OpIndexError(
+            "unbind: expected a dimension or more, got a 0-d tensor; "
+            "Dimension specified as 0 but tensor has no dimensions"
+        )
     at = wrap_dim("unbind", dim, len(input._h.shape))
     lead = (_ALL,) * at
     return tuple(_index(input, (*lead, i, ...)) for i in range(input._h.shape[at]))
@@ -105,8 +115,10 @@ def cut(input: Tensor, dim: int, stops: Sequence[int]) -> tuple[Tensor, ...]:
     )
 
 
-@function(aliases=("unsafe_split",),
-          samples=lambda t: [(t(5, 2), 2), (t(5, 2), [1, 4]), (t(2, 4), 2, 1), (t(0, 2), 3)])  # fmt: skip
+@function(
+    aliases=("unsafe_split",),
+    samples=lambda t: [(t(5, 2), 2), (t(5, 2), [1, 4]), (t(2, 4), 2, 1), (t(0, 2), 3)],
+)
 def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Parts of one size (the last may be smaller), or of the given sizes.
 
@@ -166,8 +178,11 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """
     _need_dimension("chunk", input)
     if chunks <= 0:
-        raise OpError(f"chunk: expected chunks > 0, got {chunks}; chunk expects `chunks` to be "
-                      "greater than 0", op="chunk")  # fmt: skip
+        raise OpError(
+            f"chunk: expected chunks > 0, got {chunks}; chunk expects `chunks` to be "
+            "greater than 0",
+            op="chunk",
+        )
     at = wrap_dim("chunk", dim, len(input._h.shape))
     total = input._h.shape[at]
     size = -(-total // chunks)
@@ -197,8 +212,11 @@ def tensor_split(
         return tuple(_index(input, (*lead, slice(*bound), ...)) for bound in bounds)
     count = int(given)  # type: ignore[arg-type]  # None raises TypeError
     if count <= 0:
-        raise OpError(f"tensor_split: expected sections > 0, got {count}; number of sections must "
-                      "be larger than 0", op="tensor_split")  # fmt: skip
+        raise OpError(
+            f"tensor_split: expected sections > 0, got {count}; number of sections must "
+            "be larger than 0",
+            op="tensor_split",
+        )
     small, extra = divmod(total, count)
     return cut(input, at, [i * small + min(i, extra) for i in range(1, count)])
 
@@ -240,8 +258,11 @@ def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
     return _even("dsplit", input, indices_or_sections, 2, 3)
 
 
-@function(row="diagonal", ref="diagonal",
-          samples=lambda t: [(t(3, 4),), (t(3, 4), -1), (t(2, 3, 4), 1, 0, 2), (t(2, 2), 5)])  # fmt: skip
+@function(
+    row="diagonal",
+    ref="diagonal",
+    samples=lambda t: [(t(3, 4),), (t(3, 4), -1), (t(2, 3, 4), 1, 0, 2), (t(2, 2), 5)],
+)
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """The diagonal of two dimensions as the last dimension: a view.
 
@@ -260,8 +281,11 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     return _diagonal(input, (offset, one, two))
 
 
-@function(namespace="Tensor", row="unfold",
-          samples=lambda t: [(t(5), 0, 2, 1), (t(2, 7), -1, 3, 2), (t(), 0, 1, 1)])  # fmt: skip
+@function(
+    namespace="Tensor",
+    row="unfold",
+    samples=lambda t: [(t(5), 0, 2, 1), (t(2, 7), -1, 3, 2), (t(), 0, 1, 1)],
+)
 def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """Windows of ``size`` along a dimension, every ``step``: a view with a new last dimension.
 
@@ -279,11 +303,11 @@ def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
     return _unfold(self, (at, int(size), int(step)))
 
 
-@function(row="as_strided",
-          samples=lambda t: [(t(6), (2, 2), (2, 1)), (t(6), (3, 3), (1, 1), 1), (t(6), (), ())])  # fmt: skip
-def as_strided(
-    input: Tensor, size: Any, stride: Any, storage_offset: int | None = None
-) -> Tensor:
+@function(
+    row="as_strided",
+    samples=lambda t: [(t(6), (2, 2), (2, 1)), (t(6), (3, 3), (1, 1), 1), (t(6), (), ())],
+)
+def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """Any layout over the memory of ``input``, elements may overlap: a view.
 
     Raises:
@@ -295,10 +319,15 @@ def as_strided(
     offset = source.offset if storage_offset is None else int(storage_offset)
     total = backend.storage(input._h).nbytes // input._dtype.itemsize
     if min(steps, default=0) < 0:
-        raise OpError(f"as_strided: expected strides of 0 or more, got {steps}; "
-                      "Negative strides are not supported", op="as_strided")  # fmt: skip
+        raise OpError(
+            f"as_strided: expected strides of 0 or more, got {steps}; "
+            "Negative strides are not supported",
+            op="as_strided",
+        )
     try:
         check_strided(Layout(shape, steps, offset), total)
     except ValueError as error:
-        raise OpError(f"as_strided: {error}; out of bounds for the storage", op="as_strided") from None
+        raise OpError(
+            f"as_strided: {error}; out of bounds for the storage", op="as_strided"
+        ) from None
     return _as_strided(input, (shape, steps, offset, source))

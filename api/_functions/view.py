@@ -20,9 +20,12 @@ _as_real, _as_complex, _as_dtype = (
 )
 
 
-@function(namespace="Tensor", row="view",
-          samples=lambda t: [(t(2, 6), 3, 4), (t(2, 6), (-1,)), (t(), 1), (t(0, 3), 3, 0)],
-          ref="reshape")  # fmt: skip
+@function(
+    namespace="Tensor",
+    row="view",
+    samples=lambda t: [(t(2, 6), 3, 4), (t(2, 6), (-1,)), (t(), 1), (t(0, 3), 3, 0)],
+    ref="reshape",
+)
 def view(self: Tensor, *shape: Any) -> Tensor:
     """The same memory in another shape (one size may be ``-1``), or seen as another dtype.
 
@@ -53,8 +56,11 @@ def view_dtype(self: Tensor, dtype: DType) -> Tensor:
     return _as_dtype(self, dtype)
 
 
-@function(row="reshape", ref="reshape",
-          samples=lambda t: [(t(2, 6), (3, 4)), (t.noncontig(3, 4), (-1,)), (t(), (1, 1))])  # fmt: skip
+@function(
+    row="reshape",
+    ref="reshape",
+    samples=lambda t: [(t(2, 6), (3, 4)), (t.noncontig(3, 4), (-1,)), (t(), (1, 1))],
+)
 def reshape(input: Tensor, *shape_: Any, shape: Any = None) -> Tensor:
     """Another shape: a view where the strides allow it, a copy otherwise.
 
@@ -103,9 +109,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         )
     if first == last:
         return input
-    return reshape_core(
-        input, (*shape[:first], numel(shape[first : last + 1]), *shape[last + 1 :])
-    )
+    return reshape_core(input, (*shape[:first], numel(shape[first : last + 1]), *shape[last + 1 :]))
 
 
 @function(samples=lambda t: [(t(2, 3),), (t.noncontig(3, 2),)], ref="ravel")
@@ -132,8 +136,11 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
     return _view(input, (*shape[:at], *inner, *shape[at + 1 :]))
 
 
-@function(namespace="Tensor", row="expand",
-          samples=lambda t: [(t(3, 1), 3, 4), (t(3), (2, -1)), (t(), 2), (t(1, 2), 0, 2)])  # fmt: skip
+@function(
+    namespace="Tensor",
+    row="expand",
+    samples=lambda t: [(t(3, 1), 3, 4), (t(3), (2, -1)), (t(), 2), (t(1, 2), 0, 2)],
+)
 def expand(self: Tensor, *sizes: Any, size: Any = None, implicit: bool = False) -> Tensor:
     """Dimensions of size 1 repeated, and new leading ones, without a copy; ``-1`` keeps a size.
 
@@ -204,8 +211,9 @@ def common_shape(name: str, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
         raise OpError(f"{name}: {problem}; shape mismatch", op=name)
     rank = max(map(len, shapes), default=0)
     padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
-    return tuple(next((size for size in column if size != 1), 1)
-                 for column in zip(*padded, strict=True))  # fmt: skip
+    return tuple(
+        next((size for size in column if size != 1), 1) for column in zip(*padded, strict=True)
+    )
 
 
 @function(method=False, samples=lambda t: [(t(3, 1), t(1, 4)), (t(), t(2), t(3, 2))])
@@ -224,11 +232,14 @@ def broadcast_shapes(*shapes: Any) -> Size:
         >>> tp.broadcast_shapes((3, 1), (4,))
         tensorplug.Size([3, 4])
     """
-    given = [(s,) if isinstance(s, int) else integers("broadcast_shapes", (tuple(s),))
-             for s in shapes]  # fmt: skip
+    given = [
+        (s,) if isinstance(s, int) else integers("broadcast_shapes", (tuple(s),)) for s in shapes
+    ]
     if any(size < 0 for shape in given for size in shape):
-        raise OpError(f"broadcast_shapes: expected sizes of 0 or more, got {shapes}; trying to "
-                      "create a tensor with negative dimension")  # fmt: skip
+        raise OpError(
+            f"broadcast_shapes: expected sizes of 0 or more, got {shapes}; trying to "
+            "create a tensor with negative dimension"
+        )
     return Size(common_shape("broadcast_shapes", given))
 
 
@@ -244,8 +255,11 @@ def view_as_real(input: Tensor) -> Tensor:
     return _as_real(input, None)
 
 
-@function(row="view_as_complex", samples=lambda t: [(t(3, 2),), (t(2),), (t(0, 2),)],
-          dtypes="float32 float64")  # fmt: skip
+@function(
+    row="view_as_complex",
+    samples=lambda t: [(t(3, 2),), (t(2),), (t(0, 2),)],
+    dtypes="float32 float64",
+)
 def view_as_complex(input: Tensor) -> Tensor:
     """Pairs in the last dimension, neighbours in memory, as complex numbers.
 

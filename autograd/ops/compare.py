@@ -43,8 +43,8 @@ op("bitwise_and", BINARY, dtype=INTEGRAL, ref="bitwise_and")
 op("bitwise_or", BINARY, dtype=INTEGRAL, ref="bitwise_or")
 op("bitwise_xor", BINARY, dtype=INTEGRAL, ref="bitwise_xor")
 op("bitwise_not", UNARY, xp="bitwise_invert", dtype=INTEGRAL, ref="invert")
-op("bitwise_left_shift", BINARY, dtype=INTEGER, ref="left_shift")
-op("bitwise_right_shift", BINARY, dtype=INTEGER, ref="right_shift")
+op("bitwise_left_shift", BINARY, dtype=INTEGER, ref="left_shift", domain=(0, 3))
+op("bitwise_right_shift", BINARY, dtype=INTEGER, ref="right_shift", domain=(0, 3))
 
 # --- what kind of number ------------------------------
 

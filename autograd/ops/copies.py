@@ -20,7 +20,7 @@ def _family(adapt: Callable[[Any], Any], inputs: tuple[str, ...], *attrs: str) -
     )  # fmt: skip
 
 
-# --- joining ------------------------------
+# --- joining ----------------------------------------------------------------------------------
 
 _JOIN = _family(lambda f: lambda tensors, dim: f(tensors, axis=dim), ("*tensors",), "dim")
 
@@ -40,7 +40,7 @@ op("stack", _JOIN, public=False,
        F.index(g, (*(slice(None),) * dim, i, ...)) for i in range(len(tensors_shape))
    ])  # fmt: skip
 
-# --- moving ------------------------------
+# --- moving -----------------------------------------------------------------------------------
 
 op("flip", _family(lambda f: lambda x, dims: f(x, axis=dims), ("x",), "dims"), public=False,
    grad=lambda F, g, dims: F.flip(g, dims))  # fmt: skip

@@ -42,23 +42,23 @@ def drop(F: Any, mask: Any, g: Any) -> Any:
 op("add", BINARY, grad={"x": lambda F, g: g, "y": lambda F, g: g}, public=False)
 op("sub", BINARY, xp="subtract", dtype=NO_BOOL, public=False,
    grad={"x": lambda F, g: g, "y": lambda F, g: -g})  # fmt: skip
-op("mul", BINARY, xp="multiply", aliases=("multiply",),
-   grad={"x": lambda F, g, y: g * conj(F, y), "y": lambda F, g, x: g * conj(F, x)})  # fmt: skip
-op("div", BINARY, xp="divide", dtype=INT_TO_FLOAT, public=False,
-   grad={"x": lambda F, g, y: g / conj(F, y),
-         "y": lambda F, g, y, out: -g * conj(F, out / y)})  # fmt: skip
+op("mul", BINARY, holomorphic=True, xp="multiply", aliases=("multiply",),
+   grad={"x": lambda F, g, y: g * y, "y": lambda F, g, x: g * x})  # fmt: skip
+op("div", BINARY, holomorphic=True, xp="divide", dtype=INT_TO_FLOAT, public=False,
+   grad={"x": lambda F, g, y: g / y,
+         "y": lambda F, g, y, out: -g * (out / y)})  # fmt: skip
 op("neg", UNARY, xp="negative", dtype=NO_BOOL, aliases=("negative",), grad=lambda F, g: -g,
    ref="negative")  # fmt: skip
-op("reciprocal", UNARY, dtype=INT_TO_FLOAT, generic=lambda F, x: 1 / x, domain=(0.5, 4),
-   grad=lambda F, g, out: -g * conj(F, out * out))  # fmt: skip
-op("square", UNARY, dtype=BOOL_TO_LONG, grad=lambda F, g, x: g * (2 * conj(F, x)))
+op("reciprocal", UNARY, holomorphic=True, dtype=INT_TO_FLOAT, generic=lambda F, x: 1 / x, domain=(0.5, 4),
+   grad=lambda F, g, out: -g * (out * out))  # fmt: skip
+op("square", UNARY, holomorphic=True, dtype=BOOL_TO_LONG, grad=lambda F, g, x: g * (2 * x))
 
 # --- powers and roots ------------------------------
 
-op("sqrt", UNARY, dtype=INT_TO_FLOAT, grad=lambda F, g, out: g / (2 * conj(F, out)),
+op("sqrt", UNARY, holomorphic=True, dtype=INT_TO_FLOAT, grad=lambda F, g, out: g / (2 * out),
    domain=(0.1, 4))  # fmt: skip
-op("rsqrt", UNARY, dtype=INT_TO_FLOAT, generic=lambda F, x: 1 / F.sqrt(x), domain=(0.1, 4),
-   grad=lambda F, g, out: g * (-0.5 * conj(F, out * out * out)))  # fmt: skip
+op("rsqrt", UNARY, holomorphic=True, dtype=INT_TO_FLOAT, generic=lambda F, x: 1 / F.sqrt(x), domain=(0.1, 4),
+   grad=lambda F, g, out: g * (-0.5 * (out * out * out)))  # fmt: skip
 
 
 def _pow_base(F: Any, g: Any, x: Any, y: Any) -> Any:

@@ -13,20 +13,20 @@ from .elementwise import conj, drop, is_array
 __all__: list[str] = []
 
 
-op("exp", UNARY, dtype=INT_TO_FLOAT, grad=lambda F, g, out: g * conj(F, out), ref="exp")
-op("exp2", UNARY, xp=None, dtype=INT_TO_FLOAT, generic=lambda F, x: F.exp(x * math.log(2)),
-   grad=lambda F, g, out: g * (conj(F, out) * math.log(2)), ref="exp2",
+op("exp", UNARY, holomorphic=True, dtype=INT_TO_FLOAT, grad=lambda F, g, out: g * out, ref="exp")
+op("exp2", UNARY, holomorphic=True, xp=None, dtype=INT_TO_FLOAT, generic=lambda F, x: F.exp(x * math.log(2)),
+   grad=lambda F, g, out: g * (out * math.log(2)), ref="exp2",
    )  # fmt: skip
-op("expm1", UNARY, dtype=INT_TO_FLOAT, grad=lambda F, g, out: g * (conj(F, out) + 1),
+op("expm1", UNARY, holomorphic=True, dtype=INT_TO_FLOAT, grad=lambda F, g, out: g * (out + 1),
    ref="expm1")  # fmt: skip
-op("log", UNARY, dtype=INT_TO_FLOAT, grad=lambda F, g, x: g / conj(F, x), domain=(0.1, 4),
+op("log", UNARY, holomorphic=True, dtype=INT_TO_FLOAT, grad=lambda F, g, x: g / x, domain=(0.1, 4),
    ref="log")  # fmt: skip
-op("log2", UNARY, dtype=INT_TO_FLOAT, domain=(0.1, 4), ref="log2",
-   grad=lambda F, g, x: g / (conj(F, x) * math.log(2)))  # fmt: skip
-op("log10", UNARY, dtype=INT_TO_FLOAT, domain=(0.1, 4), ref="log10",
-   grad=lambda F, g, x: g / (conj(F, x) * math.log(10)))  # fmt: skip
-op("log1p", UNARY, dtype=INT_TO_FLOAT, domain=(-0.5, 4), ref="log1p",
-   grad=lambda F, g, x: g / (conj(F, x) + 1))  # fmt: skip
+op("log2", UNARY, holomorphic=True, dtype=INT_TO_FLOAT, domain=(0.1, 4), ref="log2",
+   grad=lambda F, g, x: g / (x * math.log(2)))  # fmt: skip
+op("log10", UNARY, holomorphic=True, dtype=INT_TO_FLOAT, domain=(0.1, 4), ref="log10",
+   grad=lambda F, g, x: g / (x * math.log(10)))  # fmt: skip
+op("log1p", UNARY, holomorphic=True, dtype=INT_TO_FLOAT, domain=(-0.5, 4), ref="log1p",
+   grad=lambda F, g, x: g / (x + 1))  # fmt: skip
 
 
 def _sigmoid(F: Any, x: Any) -> Any:
@@ -37,8 +37,8 @@ def _sigmoid(F: Any, x: Any) -> Any:
     return F.where(x >= 0, 1 / (1 + small), small / (1 + small))
 
 
-op("sigmoid", UNARY, xp=None, dtype=INT_TO_FLOAT, generic=_sigmoid,
-   grad=lambda F, g, out: g * conj(F, (1 - out) * out))  # fmt: skip
+op("sigmoid", UNARY, holomorphic=True, xp=None, dtype=INT_TO_FLOAT, generic=_sigmoid,
+   grad=lambda F, g, out: g * ((1 - out) * out))  # fmt: skip
 
 
 def _logaddexp_share(F: Any, g: Any, x: Any, out: Any) -> Any:
@@ -57,7 +57,8 @@ def _logaddexp(F: Any, x: Any, y: Any) -> Any:
 
 
 op("logaddexp_real", BINARY, xp="logaddexp", dtype=FLOATING, public=False)
-op("logaddexp", BINARY, xp=None, dtype=INEXACT, generic=_logaddexp, ref="logaddexp",
+op("logaddexp", BINARY, xp=None, dtype=INEXACT, generic=_logaddexp,
+   ref=lambda np, x, y: np.log(np.exp(x) + np.exp(y)),
    grad={"x": lambda F, g, x, out: _logaddexp_share(F, g, x, out),
          "y": lambda F, g, y, out: _logaddexp_share(F, g, y, out)})  # fmt: skip
 
@@ -116,4 +117,3 @@ op("deg2rad", UNARY, xp=None, dtype=REAL_FLOAT, generic=lambda F, x: x * _DEGREE
    grad=lambda F, g: g * _DEGREE, ref="deg2rad")  # fmt: skip
 op("rad2deg", UNARY, xp=None, dtype=REAL_FLOAT, generic=lambda F, x: x / _DEGREE,
    grad=lambda F, g: g / _DEGREE, ref="rad2deg")  # fmt: skip
-

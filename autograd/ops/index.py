@@ -14,7 +14,7 @@ from ..registry import op
 __all__: list[str] = []
 
 
-# --- x[indices] ------------------------------
+# --- x[indices] -------------------------------------------------------------------------------
 
 
 def _put_back(F: Any, g: Any, x_shape: tuple[int, ...], x_dtype: Any, indices: Any) -> Any:
@@ -37,7 +37,7 @@ op("index_put", GENERIC, inputs=("x", "values"), attrs=("indices", "accumulate")
 # Its kernel gives one handle per dimension, so that it has no tensor-level call of its own.
 op("nonzero", GENERIC, inputs=("x",), attrs=(), public=False)
 
-# --- along one dimension ------------------------------
+# --- along one dimension ----------------------------------------------------------------------
 
 
 def _whole(dim: int, index: Any) -> tuple[Any, ...]:
@@ -63,7 +63,7 @@ op("scatter", GENERIC, inputs=("x", "source"), attrs=("dim", "index"), xp=None, 
              F.scatter(g, F.zeros(source_shape, F.dtype_of(g)), dim, index),
          "source": lambda F, g, dim, index: F.gather(g, dim, index)})  # fmt: skip
 
-# --- scatter_reduce ------------------------------
+# --- scatter_reduce ---------------------------------------------------------------------------
 
 
 def _reduced(

@@ -55,7 +55,7 @@ def eye(F: Any, size: int, dtype: DType) -> Any:
     return F.diagonal_embed(F.full((size,), 1, dtype), (size, size), (0, 0, 1))
 
 
-# --- inverses and solutions ------------------------------------------------------------------------
+# --- inverses and solutions ----------------------------------------------------------------------
 
 op("inv", _PLAIN, xp="linalg.inv", public=False, node="LinalgInvEx",
    grad=lambda F, g, out: -F.matmul(adjoint(F, out), F.matmul(g, adjoint(F, out))))  # fmt: skip
@@ -95,7 +95,7 @@ def _pinv(F: Any, x: Any, atol: Any, rtol: Any, hermitian: bool) -> Any:
 op("pinv", GENERIC, inputs=("x",), attrs=("atol", "rtol", "hermitian"), xp=None, dtype=WIDE,
    public=False, generic=_pinv, grad=rules.pinv)  # fmt: skip
 
-# --- determinants ----------------------------------------------------------------------------------
+# --- determinants --------------------------------------------------------------------------------
 
 op("det", _PLAIN, xp="linalg.det", public=False, node="LinalgDet",
    grad=lambda F, g, x: as_column(F, as_column(F, g)) * F.cofactors(x))  # fmt: skip
@@ -119,7 +119,7 @@ def _cofactors(F: Any, x: Any) -> Any:
 
 composed("cofactors", _cofactors, ("x",))
 
-# --- factorisations ----------------------------------------------------------------------------------
+# --- factorisations ------------------------------------------------------------------------------
 
 op("cholesky", _PLAIN, xp="linalg.cholesky", public=False, node="LinalgCholeskyEx",
    grad=rules.cholesky)  # fmt: skip
@@ -201,7 +201,7 @@ def _lu_parts(F: Any, x: Any, packed: Any) -> tuple[Any, Any]:
 op("lu_parts", GENERIC, inputs=("x",), attrs=("packed",), outputs=("L", "U"), xp=None, dtype=WIDE,
    public=False, generic=_lu_parts, node="LinalgLu", grad=rules.lu_parts)  # fmt: skip
 
-# --- functions of matrices -----------------------------------------------------------------------------
+# --- functions of matrices -----------------------------------------------------------------------
 
 _TERMS = 18
 _NORM = {8: 1.09, 4: 3.01}

@@ -55,14 +55,14 @@ def _check_phase(F: Any, diagonal: Any, name: str, what: str) -> None:
         return
     if truth(F, F.any(F.abs(F.imag(diagonal)) > 1e-2, None, False)):
         raise OpError(
-            f"{name}: expected a loss that is the same for all choices of the phases of the {what}, "
+            f"{name}: expected a loss that is the same for all phases of the {what}, "
             f"got one that depends on them; the {what} in the complex case are specified up to "
             "multiplication by e^{i phi}, so that this gradient is ill-defined",
             op=name,
         )
 
 
-# --- solutions -------------------------------------------------------------------------------------
+# --- solutions -----------------------------------------------------------------------------------
 
 
 def solve(F: Any, g: Any, x: Any, out: Any) -> tuple[Any, Any]:
@@ -107,7 +107,7 @@ def slogdet(F: Any, g: Any, x: Any, sign: Any) -> Any:
     return as_column(F, as_column(F, scale)) * adjoint(F, F.inv(x))
 
 
-# --- factorisations --------------------------------------------------------------------------------
+# --- factorisations ------------------------------------------------------------------------------
 
 
 def cholesky(F: Any, g: Any, out: Any) -> Any:

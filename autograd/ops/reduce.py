@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ...backends.dtypes import bool_, int64, uint8
 from ..families import ARGREDUCE, GENERIC, REDUCE
 from ..kinds import (
     ALWAYS_BOOL,
@@ -95,6 +96,40 @@ op("amax", REDUCE, xp="max", dtype=NO_COMPLEX, grad=_share_among_ties, ref="amax
 op("amin", REDUCE, xp="min", dtype=NO_COMPLEX, grad=_share_among_ties, ref="amin")
 op("argmax", ARGREDUCE, dtype=REAL_TO_LONG, public=False)
 op("argmin", ARGREDUCE, dtype=REAL_TO_LONG, public=False)
+
+
+def _extreme(arg: str) -> Any:
+    def compute(F: Any, x: Any, dim: int, keepdim: bool) -> tuple[Any, Any]:
+        if not x.shape:
+            return F.clone(x), F.zeros((), int64)
+        comparable = F.cast(x, uint8) if F.dtype_of(x) is bool_ else x
+        indices = F.cast(getattr(F, arg)(comparable, dim, True), int64)
+        values = F.gather(x, dim, indices)
+        if keepdim:
+            return values, indices
+        part = (*(slice(None),) * dim, 0)
+        return F.clone(F.index(values, part)), F.clone(F.index(indices, part))
+
+    return compute
+
+
+def _extreme_grad(
+    F: Any, g: Any, x_shape: Any, x_dtype: Any, indices: Any, dim: int, keepdim: bool
+) -> Any:
+    if not x_shape:
+        return g[0]
+    indices = getattr(indices, "_h", indices)  # indices are attributes: handles, never tensors
+    kept = tuple(1 if d == dim else size for d, size in enumerate(x_shape))
+    raw = F.device.F.reshape(indices, kept)
+    return F.scatter_add(F.zeros(x_shape, F.dtype_of(g[0])), F.reshape(g[0], kept), dim, raw)
+
+
+op("max_dim", GENERIC, inputs=("x",), attrs=("dim", "keepdim"), outputs=("values", "indices"),
+   xp=None, dtype=NO_COMPLEX, public=False, node="Max", generic=_extreme("argmax"),
+   grad=_extreme_grad)  # fmt: skip
+op("min_dim", GENERIC, inputs=("x",), attrs=("dim", "keepdim"), outputs=("values", "indices"),
+   xp=None, dtype=NO_COMPLEX, public=False, node="Min", generic=_extreme("argmin"),
+   grad=_extreme_grad)  # fmt: skip
 op("all", REDUCE, dtype=ALWAYS_BOOL, public=False)
 op("any", REDUCE, dtype=ALWAYS_BOOL, public=False)
 

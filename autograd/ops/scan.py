@@ -11,7 +11,6 @@ from ..kinds import INEXACT, INT_TO_LONG, NO_COMPLEX
 from ..registry import op
 from .elementwise import conj
 
-
 __all__ = ["flip"]
 
 

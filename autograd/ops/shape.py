@@ -33,7 +33,7 @@ def inverse(dims: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(back)
 
 
-# --- views ------------------------------
+# --- views ------------------------------------------------------------------------------------
 
 op("index", VIEW, xp=None, public=False, node="Slice",
    grad=lambda F, g, x_shape, attribute: F.index_embed(g, x_shape, attribute))  # fmt: skip
@@ -66,9 +66,7 @@ def retyped(row: Row, differentiable: bool) -> Any:
         try:
             handle = kernel(input._h, attribute)
         except Exception as error:
-            handle = recover(
-                row, error, (input, attribute), kernel, (input._h, attribute)
-            )
+            handle = recover(row, error, (input, attribute), kernel, (input._h, attribute))
         result = make(handle, device.F.dtype_of(handle), device)
         result._writes = version = touch(input)
         result._view = (input, row, (attribute,), version[0])
@@ -91,7 +89,7 @@ _COMPLEX.call = retyped(_COMPLEX, True)
 _DTYPE = op("view_dtype", VIEW, xp=None, public=False)
 _DTYPE.call = retyped(_DTYPE, False)
 
-# --- adjoints of views ------------------------------
+# --- adjoints of views ------------------------------------------------------------------------
 
 
 def _index_embed(F: Any, g: Any, shape: tuple[int, ...], index: tuple[Any, ...]) -> Any:
@@ -162,7 +160,7 @@ def _unstride(F: Any, g: Any, x_shape: tuple[int, ...], attribute: tuple[Any, ..
     return F.reshape(found, x_shape)
 
 
-# --- copies ------------------------------
+# --- copies -----------------------------------------------------------------------------------
 
 CLONE = op("clone", GENERIC, inputs=("x",), attrs=(), xp=None, public=False, grad=lambda F, g: g)
 cast = op("cast", GENERIC, inputs=("x",), attrs=("dtype",), xp="astype", public=False,

@@ -10,7 +10,6 @@ from ..families import BINARY, GENERIC, UNARY
 from ..kinds import FLOATING, REAL_FLOAT
 from ..registry import op
 
-
 __all__ = ["on_host"]
 
 

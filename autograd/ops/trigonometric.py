@@ -14,7 +14,7 @@ __all__: list[str] = []
 
 op("sin", UNARY, dtype=INT_TO_FLOAT, grad=lambda F, g, x: g * conj(F, F.cos(x)), ref="sin")
 op("cos", UNARY, dtype=INT_TO_FLOAT, grad=lambda F, g, x: -g * conj(F, F.sin(x)), ref="cos")
-op("tan", UNARY, dtype=INT_TO_FLOAT, grad=lambda F, g, out: g * conj(F, out * out + 1),
+op("tan", UNARY, holomorphic=True, dtype=INT_TO_FLOAT, grad=lambda F, g, out: g * (out * out + 1),
    domain=(-1.4, 1.4), ref="tan")  # fmt: skip
 op("asin", UNARY, dtype=INT_TO_FLOAT, aliases=("arcsin",), domain=(-0.9, 0.9), ref="arcsin",
    grad=lambda F, g, x: g * conj(F, F.rsqrt(1 - x * x)))  # fmt: skip
@@ -24,7 +24,7 @@ op("atan", UNARY, dtype=INT_TO_FLOAT, aliases=("arctan",), ref="arctan",
    grad=lambda F, g, x: g / conj(F, x * x + 1))  # fmt: skip
 op("sinh", UNARY, dtype=INT_TO_FLOAT, grad=lambda F, g, x: g * conj(F, F.cosh(x)), ref="sinh")
 op("cosh", UNARY, dtype=INT_TO_FLOAT, grad=lambda F, g, x: g * conj(F, F.sinh(x)), ref="cosh")
-op("tanh", UNARY, dtype=INT_TO_FLOAT, grad=lambda F, g, out: g * conj(F, 1 - out * out),
+op("tanh", UNARY, holomorphic=True, dtype=INT_TO_FLOAT, grad=lambda F, g, out: g * (1 - out * out),
    ref="tanh")  # fmt: skip
 op("asinh", UNARY, dtype=INT_TO_FLOAT, aliases=("arcsinh",), ref="arcsinh",
    grad=lambda F, g, x: g * conj(F, F.rsqrt(x * x + 1)))  # fmt: skip

@@ -67,9 +67,11 @@ def advanced_cases(draw):
             items.append(draw(basic_items(shape[dim])))
             dim += 1
     if not arrays:
-        items = [np.zeros(2, dtype=np.int64), *items[1:]] if items and items[0] is not None else [
-            np.zeros(2, dtype=np.int64)
-        ]
+        items = (
+            [np.zeros(2, dtype=np.int64), *items[1:]]
+            if items and items[0] is not None
+            else [np.zeros(2, dtype=np.int64)]
+        )
     return shape, tuple(items)
 
 
@@ -215,7 +217,7 @@ def test_values_are_converted_and_broadcast() -> None:
 
 
 @pytest.mark.parametrize(
-    "index, error, text",
+    ("index", "error", "text"),
     [
         (5, IndexError, "5 is out of bounds for .* 0 with size 2"),
         ((0, -4), IndexError, "-4 is out of bounds for .* 1 with size 3"),
@@ -249,7 +251,7 @@ def test_wrong_values_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "call, name",
+    ("call", "name"),
     [
         (lambda x, i: x.gather(0, i.view(1, 1)), "gather"),
         (lambda x, i: x.index_select(0, i), "index_select"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -45,7 +47,18 @@ WEIGHTS = np.cos(np.arange(12.0)).reshape(3, 4)
 
 
 def values(result) -> np.ndarray:
-    return np.asarray(result.detach())
+    return np.asarray(result.detach().cpu())
+
+
+@pytest.fixture(autouse=True, params=["cpu", "strict:0"])
+def device(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test runs over native strides (NumPy) and over storage cells (array-api-strict)."""
+    if request.param != "cpu":
+        pytest.importorskip("array_api_strict")
+    before = tp.get_default_device()
+    tp.set_default_device(request.param)
+    yield
+    tp.set_default_device(before)
 
 
 def both(program) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -277,8 +290,16 @@ def test_detached_tensors_share_memory_and_version() -> None:
         y.sum().backward()
 
 
-@pytest.mark.parametrize("name, args", [("unsqueeze_", (0,)), ("transpose_", (0, 1)), ("t_", ()),
-                                        ("squeeze_", ()), ("swapaxes_", (1, 0))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("unsqueeze_", (0,)),
+        ("transpose_", (0, 1)),
+        ("t_", ()),
+        ("squeeze_", ()),
+        ("swapaxes_", (1, 0)),
+    ],
+)
 def test_in_place_views(name, args) -> None:
     def program(m):
         x = m.tensor(DATA, requires_grad=True)
@@ -301,7 +322,7 @@ def test_in_place_views_refuse_leaves() -> None:
 
 
 @pytest.mark.parametrize(
-    "call, text",
+    ("call", "text"),
     [
         (lambda x: x.view(5), "invalid for input of size 12"),
         (lambda x: x.view(-1, -1), "only one dimension can be inferred"),

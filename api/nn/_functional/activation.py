@@ -44,8 +44,9 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 @function(
-    namespace="nn.functional", row="hardtanh", samples=lambda t: [*_shapes(t), (t(3), -0.5, 0.2)]
-)
+    namespace="nn.functional", row="hardtanh", dtypes="int float",
+    samples=lambda t: [*_shapes(t), (t(3), -0.5, 0.2)],
+)  # fmt: skip
 def hardtanh(
     input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorplug as tp
 from tensorplug._sampling import sample
 from tensorplug.autograd.errors import OpValueError

@@ -21,7 +21,7 @@ __all__ = [
 _standardize = ROWS["standardize"].call
 
 
-def _column(x: Tensor | None, rank: int) -> Tensor | None:
+def _column(x: Any, rank: int) -> Any:
     """One value per channel, shaped to broadcast over ``(N, C, *)``."""
     return None if x is None else x.reshape(-1, *(1,) * (rank - 2))
 
@@ -123,7 +123,7 @@ def _fixed(
     scale = (variance + eps).rsqrt()
     if weight is not None:
         scale = scale * weight
-    shift = mean * -scale if bias is None else bias - mean * scale
+    shift = -mean * scale if bias is None else bias - mean * scale
     return input * _column(scale.to(dtype), rank) + _column(shift.to(dtype), rank)
 
 

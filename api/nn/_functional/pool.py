@@ -216,7 +216,7 @@ def _unpool(
 
 @function(
     namespace="nn.functional", row="max_pool_back",
-    samples=lambda t: [(t(1, 2, 3), t.int((1, 2, 3), 0, 1), 2)],
+    samples=lambda t: [(t(1, 1, 3), t.distinct((1, 1, 3), 0, 6), 2)],
 )  # fmt: skip
 def max_unpool1d(
     input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
