@@ -40,11 +40,11 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     """
     kind = type(index)
     if kind is int or kind is slice:
-        return _view(self, (index, ...))  # type: ignore[no-any-return]
+        return _view(self, (index, ...))
     if kind is tuple and _SIMPLE.issuperset(map(type, index)):
         if ... not in index:
             index = (*index, ...)
-        return _view(self, index)  # type: ignore[no-any-return]
+        return _view(self, index)
     if (
         kind is Tensor
         and index._dtype is dtypes.int64
@@ -52,12 +52,12 @@ def getitem(self: Tensor, index: Any) -> Tensor:
         and index._h.shape
         and self._h.shape
     ):
-        return _get(self, (index._h,))  # type: ignore[no-any-return]
+        return _get(self, (index._h,))
     basic, advanced = split(self, index)
     if advanced is None:
-        return _view(self, basic)  # type: ignore[no-any-return]
+        return _view(self, basic)
     out = self if basic is None else _view(self, basic)
-    return _get(out, _raw(advanced))  # type: ignore[no-any-return]
+    return _get(out, _raw(advanced))
 
 
 def _raw(indices: tuple[Tensor | None, ...]) -> tuple[Any, ...]:
@@ -137,7 +137,7 @@ def _drop_ones(values: Tensor, target: Tensor, indices: tuple[Any, ...]) -> Tens
     shape = tuple(values._h.shape)
     lead = len(shape) - rank
     if lead > 0 and all(size == 1 for size in shape[:lead]):
-        return _reshape(values, shape[lead:])  # type: ignore[no-any-return]
+        return _reshape(values, shape[lead:])
     return values
 
 
@@ -227,12 +227,12 @@ def _index_tensor(self: Tensor, item: Any) -> Any:
             op="index",
         )
     elif not found._h.shape:
-        return int(found.item())  # type: ignore[attr-defined]
+        return int(found.item())
     elif found._dtype is not dtypes.int64:
         found = slow.cast(found, dtypes.int64)
     if found._device is not self._device:
         # Indices made on the host are common, and small: bring them over, as torch does.
-        found = found.to(self._device)  # type: ignore[attr-defined]
+        found = found.to(self._device)
     return found
 
 

@@ -85,7 +85,7 @@ class FunctionNode(Node):
         self.check_saved()
         found = []
         for at, index in enumerate(self.slots):
-            value = self.saved[3 * at]
+            value = self.saved[at][0]
             if index is not None:
                 value = make(value[0], value[1], self.device)
                 value._node, value._track = Edge(self, index), True
@@ -255,7 +255,7 @@ def _save(node: Any, ctx: FunctionCtx, outs: tuple[Any, ...]) -> None:
         else:
             index = None
         slots.append(index)
-        parts += (value, version, number)
+        parts.append((value, version, number))
     node.saved, node.slots = tuple(parts), tuple(slots)
 
 

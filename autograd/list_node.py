@@ -32,7 +32,7 @@ class ListNode(Node):
 
     def _unpack_list(self, tensors: bool) -> list[Any]:
         self.check_saved()
-        kept = self.saved[::3]
+        kept = [value for value, _, _ in self.saved]
         values: list[Any] = []
         if any(code >= 0 for code in self.plan.saves):
             items, kept = kept[: self.count], kept[self.count :]

@@ -136,8 +136,8 @@ class Node:
     """One recorded operation: parents, saved values, and the way back.
 
     ``parents`` holds, per input, a Node, an Edge (an output of a node with several), a leaf
-    tensor or None. ``meta`` is ``(shape, dtype)`` of every input, flat; ``saved`` is ``(value,
-    version list, version)`` of every saved value, flat, or None once freed. What is the same for
+    tensor or None. ``meta`` is ``(shape, dtype)`` of every input, flat; ``saved`` holds
+    ``(value, version list, version)`` for every saved value, or is None once freed. What is the same for
     all nodes of a kind sits in the class, because a node is made for every recorded op.
     """
 
@@ -166,17 +166,10 @@ class Node:
         parents, meta, types = self.parents, self.meta, F.types
         values: Any = ()
         if plan.saves:
-            saved = self.saved
-            if len(plan.saves) == 1 and not tensors and saved is not None:  # the usual case
-                value, version, number = saved
-                if version is not None and version[0] != number:
-                    self.check_saved()
-                values = (value._h if type(value) is Tensor else value,)
-            else:
-                values = self._unpack(tensors)
+            values = self._unpack() if tensors else self._raw()
             if plan.holomorphic and (meta[1] or meta[3]).is_complex:
                 values = [F.conj(v) if hasattr(v, "shape") else v.conjugate() for v in values]
-        elif plan.missing:
+        if plan.missing:
             self._refuse()
         if not plan.only_saved:
             values = (*values, *self.attrs, *meta, plan.needs)
@@ -201,22 +194,24 @@ class Node:
                     result[at] = fit(F, grad, meta[2 * at], meta[2 * at + 1])
         return result
 
-    def _unpack(self, tensors: bool) -> list[Any]:
-        if self.plan.missing:
-            self._refuse()
-        saved, values, at = self.saved, [], 0
+    def _raw(self) -> list[Any]:
+        """The saved values as handles."""
+        saved, values = self.saved, []
         if saved is None:
             self.check_saved()
-        for code in self.plan.saves:
-            value, version = saved[at], saved[at + 1]
-            if version is not None and version[0] != saved[at + 2]:
+        for value, version, number in saved:
+            if version is not None and version[0] != number:
                 self.check_saved()
-            at += 3
-            if code < 0:
-                values.append(self._output(-1 - code, value) if tensors else value)
-            else:
-                values.append(value._h if not tensors and type(value) is Tensor else value)
+            values.append(value._h if type(value) is Tensor else value)
         return values
+
+    def _unpack(self) -> list[Any]:
+        """The saved values as tensors, with their history."""
+        self.check_saved()
+        return [
+            value if code >= 0 else self._output(-1 - code, value)
+            for code, (value, _, _) in zip(self.plan.saves, self.saved, strict=True)
+        ]
 
     def _refuse(self) -> None:
         raise OpError(
@@ -234,9 +229,9 @@ class Node:
         saved = self.saved
         if saved is None:
             raise OpError(_FREED, op=self.name())
-        for at in range(1, len(saved), 3):
-            if saved[at] is not None and saved[at][0] != saved[at + 1]:
-                raise OpError(_changed(self, saved[at + 1], saved[at][0]), op=self.name())
+        for _, version, number in saved:
+            if version is not None and version[0] != number:
+                raise OpError(_changed(self, number, version[0]), op=self.name())
 
     def _output(self, index: int, handle: Any) -> Tensor:
         """The output tensor again, which must not be kept itself: that would be a cycle."""

@@ -49,9 +49,7 @@ def record(row: Row, outs: Any, inputs: tuple[Any, ...], attrs: tuple[Any, ...])
     node.meta = tuple(meta)
     results = (outs,) if type(outs) is Tensor else outs
     node.saved = tuple(
-        part
-        for code in plan.saves
-        for part in (keep(inputs[code]) if code >= 0 else keep_output(results[-1 - code]))
+        keep(inputs[code]) if code >= 0 else keep_output(results[-1 - code]) for code in plan.saves
     )
     hang(node, outs)
 
@@ -117,7 +115,7 @@ def record_one(row: Row, out: Tensor, x: Tensor, attrs: tuple[Any, ...]) -> None
         version = holder._writes
         if version is None:
             version = holder._writes = [0]
-        saved += (out._h if code < 0 else x, version, version[0])
+        saved += ((out._h if code < 0 else x, version, version[0]),)
     node.saved = saved
     out._node = node
     out._track = True
@@ -151,7 +149,7 @@ def record_two(row: Row, out: Tensor, x: Tensor, y: Tensor) -> None:
         version = holder._writes
         if version is None:
             version = holder._writes = [0]
-        saved += (out._h if code < 0 else holder, version, version[0])
+        saved += ((out._h if code < 0 else holder, version, version[0]),)
     node.saved = saved
     out._node = node
     out._track = True
@@ -178,13 +176,13 @@ def record_number(row: Row, out: Tensor, x: Tensor, number: Any) -> None:
     saved: tuple[Any, ...] = ()
     for code in plan.saves:
         if code == 1:
-            saved += (number, None, 0)
+            saved += ((number, None, 0),)
             continue
         holder = out if code else x
         version = holder._writes
         if version is None:
             version = holder._writes = [0]
-        saved += (out._h if code else x, version, version[0])
+        saved += ((out._h if code else x, version, version[0]),)
     node.saved = saved
     out._node = node
     out._track = True

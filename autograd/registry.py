@@ -185,9 +185,7 @@ def op(
     Raises:
         ValueError: the name is taken, or a rule names something that does not exist.
     """
-    _check_fields(f"op {name!r}", fields)
-    if name in ROWS:
-        raise ValueError(f"op {name!r} is declared twice: {ROWS[name].where}")
+    _check_new(name, fields)
     row = Row(
         name,
         family,
@@ -219,6 +217,12 @@ def _publish(row: Row, fields: dict[str, Any]) -> None:
 
 def _line(frame: FrameType) -> str:
     return f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}"
+
+
+def _check_new(name: str, fields: dict[str, Any]) -> None:
+    if name in ROWS:
+        raise ValueError(f"op {name!r} is declared twice: {ROWS[name].where}")
+    _check_fields(f"op {name!r}", fields)
 
 
 def _check_fields(what: str, fields: dict[str, Any]) -> None:

@@ -239,7 +239,5 @@ def _record_list(row: Row, outs: Any, items: list[Tensor], attrs: tuple[Any, ...
     holders = list(items) if any(code >= 0 for code in plan.saves) else []
     results = (outs,) if type(outs) is Tensor else outs
     kept = [results[-1 - code] for code in plan.saves if code < 0]
-    node.saved = tuple(
-        part for parts in (*map(keep, holders), *map(keep_output, kept)) for part in parts
-    )
+    node.saved = (*map(keep, holders), *map(keep_output, kept))
     hang(node, outs)

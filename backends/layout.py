@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 __all__ = [
     "Layout", "broadcast_shapes", "check_strided", "contiguous_strides", "diagonal_layout",
-    "expand_layout", "extent",
-    "index_layout", "is_contiguous", "items_layout", "may_overlap", "must_overlap",
-    "numel", "parse_index", "permute_layout", "slice_range", "unfold_layout", "view_strides",
+    "expand_layout", "extent", "index_layout", "is_contiguous", "items_layout", "may_overlap",
+    "must_overlap", "numel", "parse_index", "permute_layout", "slice_range", "unfold_layout",
+    "view_strides",
 ]  # fmt: skip
 
 Shape = tuple[int, ...]

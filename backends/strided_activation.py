@@ -138,7 +138,7 @@ class _Activations:
     # --- straight lines ---------------------------------------------------------------------------
     def leaky_relu(self, x: Any, slope: float) -> Any:
         xp = self.xp
-        low = xp.asarray(x * slope)
+        low = xp.asarray(x * x.dtype.type(slope))
         if 0 <= slope <= 1:  # the larger of the two is the right one
             return xp.maximum(x, low, out=low)
         return xp.where(x > 0, x, low)

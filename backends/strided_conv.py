@@ -169,6 +169,7 @@ class _Convolution:
         xp, dtype = self.xp, x.dtype
         x, y = _wide(xp, x), _wide(xp, y)
         where = _geometry(x.shape[2:], kernel, stride, padding, dilation, groups)
+        where = where._replace(out=y.shape[2:])  # smaller, where a transposed one was padded
         outputs, depth = y.shape[1] // groups, x.shape[1] // groups
         shape = (y.shape[1], depth, *kernel)
         if where.pointwise and groups == 1:
@@ -194,10 +195,10 @@ class _Convolution:
         xp, dtype = self.xp, y.dtype
         y, weight = _wide(xp, y), _wide(xp, weight)
         where = _geometry(size, weight.shape[2:], stride, padding, dilation, groups)
-        if _flips(where, weight, y):
+        if where.out == y.shape[2:] and _flips(where, weight):
             found = self._flipped(y, weight, where)
         else:
-            found = self._scattered(y, weight, where)
+            found = self._scattered(y, weight, where._replace(out=y.shape[2:]))
         return found.astype(dtype, copy=False)
 
     def _flipped(self, y: Any, weight: Any, where: _Geometry) -> Any:
@@ -254,17 +255,15 @@ class _Convolution:
         return self.xp.ascontiguousarray(padded[(_EVERY, _EVERY, *where.inner)])
 
 
-def _flips(where: _Geometry, weight: Any, y: Any) -> bool:
+def _flips(where: _Geometry, weight: Any) -> bool:
     """Whether a convolution with the flipped kernel gives the same, and faster.
 
     It copies columns of ``y`` where the other way adds up columns of the input, which is slower
     per element; but it may have more columns. The weights below were measured.
     """
     reach = tuple(d * (k - 1) for d, k in zip(where.dilation, where.kernel, strict=True))
-    fits = (
-        all(s == 1 for s in where.stride)
-        and all(p <= r for p, r in zip(where.padding, reach, strict=True))
-        and where.out == y.shape[2:]
+    fits = all(s == 1 for s in where.stride) and all(
+        p <= r for p, r in zip(where.padding, reach, strict=True)
     )
     outputs, inputs = weight.shape[0] // where.groups, weight.shape[1]
     flipped = math.prod(where.size) * outputs * (inputs / 40 + 0.2)

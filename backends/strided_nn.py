@@ -81,21 +81,24 @@ def _check_range(index: Any, count: int, text: str) -> None:
         raise IndexError(f"expected numbers from 0 to {count - 1}, got {wrong}; {text}")
 
 
-def _losses(xp: Any) -> dict[str, Kernel]:
-    def known(target: Any, weight: Any, classes: int, ignore: int, dtype: Any) -> Any:
-        """Targets that are safe to index with, and the weights of the targets (None: all 1)."""
-        low = int(target.min()) if target.size else 0
-        high = int(target.max()) if target.size else 0
-        weights = None
-        if low <= ignore <= high:
-            keep = target != ignore
-            weights, target = keep.astype(dtype), xp.where(keep, target, 0)
-        _check_range(target, classes, "Target is out of bounds")
-        if weight is not None:
-            picked = weight[target]
-            weights = picked if weights is None else picked * weights
-        return target, weights
+def _known(
+    xp: Any, target: Any, weight: Any, classes: int, ignore: int, dtype: Any
+) -> tuple[Any, Any]:
+    """Targets that are safe to index with, and the weights of the targets (None: all 1)."""
+    low = int(target.min()) if target.size else 0
+    high = int(target.max()) if target.size else 0
+    weights = None
+    if low <= ignore <= high:
+        keep = target != ignore
+        weights, target = keep.astype(dtype), xp.where(keep, target, 0)
+    _check_range(target, classes, "Target is out of bounds")
+    if weight is not None:
+        picked = weight[target]
+        weights = picked if weights is None else picked * weights
+    return target, weights
 
+
+def _losses(xp: Any) -> dict[str, Kernel]:
     def place(target: Any) -> tuple[Any, ...]:
         images = xp.arange(target.shape[0])[:, None]
         return images, target, xp.arange(target.shape[1])
@@ -103,7 +106,7 @@ def _losses(xp: Any) -> dict[str, Kernel]:
     def nll(x: Any, target: Any, weight: Any, reduction: str, ignore: int) -> Any:
         dtype = x.dtype
         x, weight = _wide(xp, x), None if weight is None else _wide(xp, weight)
-        target, weights = known(target, weight, x.shape[1], ignore, x.dtype)
+        target, weights = _known(xp, target, weight, x.shape[1], ignore, x.dtype)
         losses = -x[place(target)]
         if weights is not None:
             losses *= weights
@@ -118,7 +121,7 @@ def _losses(xp: Any) -> dict[str, Kernel]:
     def nll_back(
         g: Any, target: Any, weight: Any, total: Any, shape: Any, reduction: str, ignore: int
     ) -> Any:
-        target, weights = known(target, weight, shape[1], ignore, g.dtype)
+        target, weights = _known(xp, target, weight, shape[1], ignore, g.dtype)
         scale = -g if reduction != "mean" else xp.true_divide(-g, total)
         out = xp.zeros(shape, g.dtype)
         out[place(target)] = scale if weights is None else weights * scale

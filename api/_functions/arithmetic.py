@@ -308,8 +308,11 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Any = None) -
     """
     input = tensor("clamp", input)
     if min is None and max is None:
-        raise OpValueError("clamp: expected min, max or both, got neither; "
-                           "At least one of 'min' or 'max' must not be None", op="clamp")  # fmt: skip
+        raise OpValueError(
+            "clamp: expected min, max or both, got neither; At least one of 'min' or 'max' must "
+            "not be None",
+            op="clamp",
+        )
     if max is None:
         result = ROWS["clamp_min"].call(input, min)
     elif min is None:

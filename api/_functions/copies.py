@@ -27,7 +27,7 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """A contiguous copy (or one in the given format), through which gradients flow."""
     if memory_format is not None:
         return in_format(input, memory_format, copy=True)
-    return _clone(input)  # type: ignore[no-any-return]
+    return _clone(input)
 
 
 @function(row="flip", samples=lambda t: [(t(2, 3), 0), (t(2, 3), (0, -1)), (t(), ())], ref="flip")
@@ -37,8 +37,8 @@ def flip(input: Tensor, *dims_: Any, dims: Any = None) -> Tensor:
         "flip", integers("flip", dims_ if dims is None else (dims,)), len(input._h.shape)
     )
     if not input._h.shape:
-        return _clone(input)  # type: ignore[no-any-return]
-    return _flip(input, found)  # type: ignore[no-any-return]
+        return _clone(input)
+    return _flip(input, found)
 
 
 def _need(name: str, input: Tensor, rank: int) -> None:
@@ -82,7 +82,7 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     one, two = found
     turns = k % 4
     if turns == 0:
-        return _clone(input)  # type: ignore[no-any-return]
+        return _clone(input)
     if turns == 2:
         return flip(input, one, two)
     return transpose(flip(input, two if turns == 1 else one), one, two)
@@ -104,8 +104,8 @@ def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
     moves = integers("roll", (shifts,))
     chosen = integers("roll", (dims,)) if dims is not None else ()
     if not chosen and len(moves) == 1:
-        flat = input.reshape(-1)  # type: ignore[attr-defined]
-        return _roll(flat, moves, (0,)).reshape(tuple(input._h.shape))  # type: ignore[no-any-return]
+        flat = input.reshape(-1)
+        return _roll(flat, moves, (0,)).reshape(tuple(input._h.shape))
     if len(moves) != len(chosen) or not moves:
         raise OpError(
             f"roll: expected as many dims as shifts, got {shifts} and {dims}; shifts and "
@@ -118,7 +118,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = ()) -> Tensor:
             "roll: expected a dimension or more, got a 0-d tensor; Dimension "
             "specified as 0 but tensor has no dimensions"
         )
-    return _roll(input, moves, places)  # type: ignore[no-any-return]
+    return _roll(input, moves, places)
 
 
 @function(samples=lambda t: [(t(2),)])
@@ -160,7 +160,7 @@ def repeat(self: Tensor, *repeats_: Any, repeats: Any = None) -> Tensor:
     items = [part for _ in full for part in (None, slice(None))]
     view = _index(self, (*(None,) * lead, ...))
     out = _clone(expand(_index(view, (*items, ...)), tuple(spread)))
-    return out.view(tuple(n * size for n, size in zip(times, full, strict=True)))  # type: ignore[no-any-return]
+    return out.view(tuple(n * size for n, size in zip(times, full, strict=True)))
 
 
 @function(samples=lambda t: [(t(2, 3), (2,)), (t(3), (2, 2)), (t(), (3,))], ref="tile")
@@ -186,16 +186,16 @@ def repeat_interleave(
     """
     if repeats is None:
         return _positions(input)
-    source = input.reshape(-1) if dim is None else input  # type: ignore[attr-defined]
+    source = input.reshape(-1) if dim is None else input
     at = wrap_dim("repeat_interleave", 0 if dim is None else dim, len(source._h.shape))
     if not source._h.shape:
         source = source.reshape(1)
-    if isinstance(repeats, Tensor) and repeats.numel() == 1:  # type: ignore[attr-defined]
-        repeats = repeats.item()  # type: ignore[attr-defined]
+    if isinstance(repeats, Tensor) and repeats.numel() == 1:
+        repeats = repeats.item()
     if isinstance(repeats, int):
         return _each(source, int(repeats), at)
     if not isinstance(repeats, Tensor):
-        repeats = input.new_tensor(repeats, dtype=dtypes.int64)  # type: ignore[attr-defined]
+        repeats = input.new_tensor(repeats, dtype=dtypes.int64)
     size = source._h.shape[at]
     if tuple(repeats._h.shape) != (size,):
         raise OpError(
@@ -203,7 +203,7 @@ def repeat_interleave(
             "repeats must have the same size as input along dim",
             op="repeat_interleave",
         )
-    return source.index_select(at, _positions(repeats))  # type: ignore[no-any-return]
+    return source.index_select(at, _positions(repeats))
 
 
 def _each(source: Tensor, times: int, at: int) -> Tensor:
@@ -215,7 +215,7 @@ def _each(source: Tensor, times: int, at: int) -> Tensor:
         )
     wide = _index(source, (*(slice(None),) * (at + 1), None, ...))
     copied = _clone(expand(wide, (*shape[: at + 1], times, *shape[at + 1 :])))
-    return copied.view((*shape[:at], shape[at] * times, *shape[at + 1 :]))  # type: ignore[no-any-return]
+    return copied.view((*shape[:at], shape[at] * times, *shape[at + 1 :]))
 
 
 def _positions(repeats: Tensor) -> Tensor:
@@ -226,14 +226,14 @@ def _positions(repeats: Tensor) -> Tensor:
             f"of shape {tuple(repeats._h.shape)}; repeats has to be Long or Int tensor",
             op="repeat_interleave",
         )
-    counts = repeats.tolist()  # type: ignore[attr-defined]
+    counts = repeats.tolist()
     if counts and min(counts) < 0:
         raise OpError(
             "repeat_interleave: expected counts of 0 or more, got "
             f"{min(counts)}; repeats can not be negative"
         )
     found = [place for place, times in enumerate(counts) for _ in range(times)]
-    return repeats.new_tensor(found, dtype=repeats._dtype)  # type: ignore[attr-defined,no-any-return]
+    return repeats.new_tensor(found, dtype=repeats._dtype)
 
 
 # --- triangles and diagonals ------------------------------------------------------------------
@@ -285,7 +285,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     lead, length = tuple(input._h.shape[:-1]), input._h.shape[-1] + abs(offset)
     rest = iter(lead)
     shape = tuple(length if dim in (one, two) else next(rest) for dim in range(rank))
-    return _embed(input, shape, (offset, one, two))  # type: ignore[no-any-return]
+    return _embed(input, shape, (offset, one, two))
 
 
 @function(ref="diag", samples=lambda t: [(t(3),), (t(3), 1), (t(2, 3),), (t(3, 3), -1)])
@@ -311,7 +311,7 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
 @function(ref="diagflat", samples=lambda t: [(t(2, 2),), (t(2), 1)])
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     """A square matrix with all elements on a diagonal."""
-    return diag_embed(input.reshape(-1), offset)  # type: ignore[attr-defined]
+    return diag_embed(input.reshape(-1), offset)
 
 
 @function(ref="trace", samples=lambda t: [(t(3, 3),), (t(2, 4),)])
@@ -327,4 +327,4 @@ def trace(input: Tensor) -> Tensor:
             "expected a matrix",
             op="trace",
         )
-    return _diagonal(input, (0, 0, 1)).sum()  # type: ignore[attr-defined,no-any-return]
+    return _diagonal(input, (0, 0, 1)).sum()

@@ -47,7 +47,7 @@ def _values_and_sizes(call: Any, A: Tensor, *args: Any, **kwargs: Any) -> tuple[
 
 
 def _hermitian_part(A: Tensor) -> Tensor:
-    return (A + A.mH) / 2  # type: ignore[attr-defined,no-any-return]
+    return (A + A.mH) / 2
 
 
 def _of_hermitian(call: Any, A: Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -121,7 +121,7 @@ def cholesky_ex(
         size = A._h.shape[-1]
         with no_grad():
             flat = F.reshape(adjoint(F, A) if upper else F.clone(A), (-1 if 0 in batch else
-                             A.numel() // size**2, size, size))  # type: ignore[attr-defined] # fmt: skip
+                             A.numel() // size**2, size, size))  # fmt: skip
             orders = [
                 F.full((1,), _order_of_failure(F.index(flat, (i,))), dtypes.int32)
                 for i in range(flat._h.shape[0])
@@ -163,7 +163,8 @@ def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Any:
     return finish_all(name, types.eigh, parts, out)
 
 
-@function(namespace="linalg", dtypes=TYPES, row="eigvalsh", wrap=_of_hermitian, samples=lambda t: [(t.spd(3),)],
+@function(namespace="linalg", dtypes=TYPES, row="eigvalsh", wrap=_of_hermitian,
+          samples=lambda t: [(t.spd(3),)],
           ref=lambda np, A: np.linalg.eigvalsh(A))  # fmt: skip
 def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor:
     """The eigenvalues of Hermitian matrices, in ascending order."""
@@ -174,7 +175,8 @@ def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor
     return finish(name, run(name, _CONVERGES, "eigvalsh", part), out)
 
 
-@function(namespace="linalg", dtypes=TYPES, row="eig", wrap=_values_and_sizes, samples=lambda t: [(t.spd(3),)])
+@function(namespace="linalg", dtypes=TYPES, row="eig", wrap=_values_and_sizes,
+          samples=lambda t: [(t.spd(3),)])
 def eig(A: Tensor, *, out: Any = None) -> Any:
     """Complex eigenvalues and eigenvectors of square matrices, in no particular order."""
     check_square("linalg.eig", A)
@@ -233,8 +235,8 @@ def singular_values(name: str, A: Tensor) -> Tensor:
     """Falling singular values."""
     check_matrix(name, A)
     if is_tracked(A):
-        return run(name, _CONVERGES, "svd", A, False)[1]  # type: ignore[no-any-return]
-    return run(name, _CONVERGES, "svdvals", A)  # type: ignore[no-any-return]
+        return run(name, _CONVERGES, "svd", A, False)[1]
+    return run(name, _CONVERGES, "svdvals", A)
 
 
 @function(namespace="linalg", dtypes=TYPES, row="svdvals",
@@ -349,7 +351,7 @@ def lstsq(
     residuals = slow.cast(F.index(flat, (slice(0, 0),)), nothing._dtype)
     full = driver != "gelsy" and rows > columns
     if full and bool(F.all(F.eq(rank, columns), None, False).item()):
-        away = F.abs(_matmul(A, found) - matrix)  # type: ignore[operator]
+        away = F.abs(_matmul(A, found) - matrix)
         residuals = F.sum(away * away, (len(away._h.shape) - 2,), False)
     if vector:
         found = F.reshape(found, tuple(found._h.shape[:-1]))

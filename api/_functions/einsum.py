@@ -295,7 +295,7 @@ def _computed(operands: list[Any], steps: Any, place: int) -> Tensor:
         if name in ("matmul", "mul"):
             argument = operands[argument]
         operands[at] = _STEPS[name](operands[at], argument)
-    return operands[place]  # type: ignore[no-any-return]
+    return operands[place]
 
 
 @function(method=False, dtypes="int float complex", ref=lambda np, *args: np.einsum(*args),

@@ -54,7 +54,7 @@ def _argument(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Tenso
             "for 'Bool': convert it with .int()",
             op=name,
         )
-    return _call[name](input, dim if shape else None, keepdim)  # type: ignore[no-any-return]
+    return _call[name](input, dim if shape else None, keepdim)
 
 
 def _check_any(name: str, shape: Any, dim: int | None) -> None:

@@ -53,7 +53,7 @@ def _factor(name: str, norm: str | None, count: int, inverse: bool) -> float:
 
 
 def _scale(x: Tensor, factor: float) -> Tensor:
-    return x if factor == 1 else ROWS["mul"].call(x, factor)  # type: ignore[no-any-return]
+    return x if factor == 1 else ROWS["mul"].call(x, factor)
 
 
 def _axes(name: str, x: Tensor, s: Any, dim: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -239,7 +239,7 @@ def _documented(plain: Any, default: Any, name: str, what: str) -> Any:
         input: Tensor, s: _N = None, dim: Any = default, norm: str | None = None, *,
         out: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
-        return plain(input, s, dim, norm, out)  # type: ignore[no-any-return]
+        return plain(input, s, dim, norm, out)
 
     call.__name__ = call.__qualname__ = name
     over = "the last two dimensions" if default is not None else "all dimensions, or the last of s"
@@ -312,19 +312,21 @@ def _shift(name: str, input: Tensor, dim: Any, up: bool) -> Tensor:
     shape = tuple(input._h.shape)
     dims = tuple(range(len(shape))) if dim is None else wrap_dims(name, dim, len(shape))
     if not shape or not dims:
-        return ROWS["clone"].call(input)  # type: ignore[no-any-return]
+        return ROWS["clone"].call(input)
     shifts = tuple(shape[d] // 2 if up else -(shape[d] // 2) for d in dims)
-    return ROWS["roll"].call(input, shifts, dims)  # type: ignore[no-any-return]
+    return ROWS["roll"].call(input, shifts, dims)
 
 
-@function(namespace="fft", dtypes="bool int float complex", ref=lambda np, x, dim=None: np.fft.fftshift(x, dim),
+@function(namespace="fft", dtypes="bool int float complex",
+          ref=lambda np, x, dim=None: np.fft.fftshift(x, dim),
           samples=lambda t: [(t(5),), (t(2, 4), 1), (t(2, 3), (0, 1))])  # fmt: skip
 def fftshift(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Reorder frequencies so that zero stands in the middle of ``dim`` (default: all)."""
     return _shift("fft.fftshift", input, dim, True)
 
 
-@function(namespace="fft", dtypes="bool int float complex", ref=lambda np, x, dim=None: np.fft.ifftshift(x, dim),
+@function(namespace="fft", dtypes="bool int float complex",
+          ref=lambda np, x, dim=None: np.fft.ifftshift(x, dim),
           samples=lambda t: [(t(5),), (t(2, 4), 1), (t(2, 3), (0, 1))])  # fmt: skip
 def ifftshift(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Undo :func:`fftshift`."""

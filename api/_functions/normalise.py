@@ -41,7 +41,7 @@ def _normalised(name: str) -> Any:
 
     Example:
         >>> tp.{name}(tp.zeros(2), 0)
-        tensor({'[0.5000, 0.5000]' if name == "softmax" else [-0.6931, -0.6931]})
+        tensor({"[0.5000, 0.5000]" if name == "softmax" else [-0.6931, -0.6931]})
     """
     return call
 

@@ -77,7 +77,7 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     return _call["sum"](hits, dims or None, False)
 
 
-# --- products and means ----------------------------------------------------------------------------
+# --- products and means --------------------------------------------------------------------------
 
 
 @function(row="prod", samples=_along, ref="prod")
@@ -116,7 +116,9 @@ def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DTyp
         input = slow.cast(input, dtype)
     if input._dtype.is_inexact:
         input = _call["where"](_call["isnan"](input), 0, input)
-    return settle("nansum", in_type(_call["sum"](input, _dims("nansum", input, dim), keepdim), dtype), out)
+    return settle(
+        "nansum", in_type(_call["sum"](input, _dims("nansum", input, dim), keepdim), dtype), out
+    )
 
 
 @function(samples=_many, ref="nanmean")
@@ -146,7 +148,7 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DTy
     return settle("nanmean", total / _call["sum"](there, dims, keepdim), out)
 
 
-# --- spread ----------------------------------------------------------------------------------------
+# --- spread --------------------------------------------------------------------------------------
 
 
 def _spread_arguments(

@@ -153,8 +153,11 @@ def _trapezoids(name: str, y: Any, x: Any, dx: Any, dim: int) -> tuple[Any, int]
     return areas, dim + len(areas._h.shape) - len(y._h.shape)
 
 
-@function(aliases=("trapz",), method=False,
-          samples=lambda t: [(t(4),), (t(2, 4), t(4)), (t(3, 2), {"dx": 2.0, "dim": 0})])
+@function(
+    aliases=("trapz",),
+    method=False,
+    samples=lambda t: [(t(4),), (t(2, 4), t(4)), (t(3, 2), {"dx": 2.0, "dim": 0})],
+)
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None,
               dim: int = -1) -> Tensor:  # fmt: skip
     """The integral of ``y`` along ``dim`` by the trapezoidal rule, at points ``x`` or ``dx`` apart.

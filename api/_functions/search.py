@@ -111,7 +111,7 @@ def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right:
     return searchsorted(boundaries, input, out_int32=out_int32, right=right, out=out)
 
 
-# --- counting ----------------------------------------------------------------------------------------
+# --- counting ------------------------------------------------------------------------------------
 
 
 @function(samples=lambda t: [(t.int((5,), 0, 4),), (t.int((3,), 0, 3), None, 6),
@@ -210,7 +210,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *,
     return settle(name, _call["scatter_add"](zeros, counted, 0, place._h), out)
 
 
-# --- quantiles ---------------------------------------------------------------------------------------
+# --- quantiles -----------------------------------------------------------------------------------
 
 _INTERPOLATION = ("linear", "lower", "higher", "midpoint", "nearest")
 

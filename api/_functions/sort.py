@@ -250,7 +250,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: Any = None
     return settle("mode", _picked(return_types.mode, input, dim, indices, keepdim), out)
 
 
-# --- distinct values -------------------------------------------------------------------------------
+# --- distinct values -----------------------------------------------------------------------------
 
 
 def _distinct(

@@ -97,7 +97,7 @@ def _signbit(F: Any, x: Any) -> Any:
 op("signbit", UNARY, xp=None, dtype=REAL_TO_BOOL, generic=_signbit, inplace=False,
    ref="signbit")  # fmt: skip
 
-# --- bool where the standard wants numbers ---------------------------------------------------------
+# --- bool where the standard wants numbers -------------------------------------------------------
 
 ON_BOOL.update(
     add=lambda F, x, y: F.bitwise_or(x, y),

@@ -49,16 +49,16 @@ op("div", BINARY, holomorphic=True, xp="divide", dtype=INT_TO_FLOAT, public=Fals
          "y": lambda F, g, y, out: -g * (out / y)})  # fmt: skip
 op("neg", UNARY, xp="negative", dtype=NO_BOOL, aliases=("negative",), grad=lambda F, g: -g,
    ref="negative")  # fmt: skip
-op("reciprocal", UNARY, holomorphic=True, dtype=INT_TO_FLOAT, generic=lambda F, x: 1 / x, domain=(0.5, 4),
-   grad=lambda F, g, out: -g * (out * out))  # fmt: skip
+op("reciprocal", UNARY, holomorphic=True, dtype=INT_TO_FLOAT, generic=lambda F, x: 1 / x,
+   domain=(0.5, 4), grad=lambda F, g, out: -g * (out * out))  # fmt: skip
 op("square", UNARY, holomorphic=True, dtype=BOOL_TO_LONG, grad=lambda F, g, x: g * (2 * x))
 
 # --- powers and roots ------------------------------
 
 op("sqrt", UNARY, holomorphic=True, dtype=INT_TO_FLOAT, grad=lambda F, g, out: g / (2 * out),
    domain=(0.1, 4))  # fmt: skip
-op("rsqrt", UNARY, holomorphic=True, dtype=INT_TO_FLOAT, generic=lambda F, x: 1 / F.sqrt(x), domain=(0.1, 4),
-   grad=lambda F, g, out: g * (-0.5 * (out * out * out)))  # fmt: skip
+op("rsqrt", UNARY, holomorphic=True, dtype=INT_TO_FLOAT, generic=lambda F, x: 1 / F.sqrt(x),
+   domain=(0.1, 4), grad=lambda F, g, out: g * (-0.5 * (out * out * out)))  # fmt: skip
 
 
 def _pow_base(F: Any, g: Any, x: Any, y: Any) -> Any:

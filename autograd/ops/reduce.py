@@ -157,9 +157,7 @@ def _var_grad(F: Any, g: Any, x: Any, dims: Any, correction: float, keepdim: boo
     return scale * (x - F.mean(x, dims, True))
 
 
-def _std_grad(
-    F: Any, g: Any, x: Any, out: Any, dims: Any, correction: float, keepdim: bool
-) -> Any:
+def _std_grad(F: Any, g: Any, x: Any, out: Any, dims: Any, correction: float, keepdim: bool) -> Any:
     zero = out == 0
     g = drop(F, zero, g / (F.where(zero, 1, out) * 2))
     return _var_grad(F, g, x, dims, correction, keepdim)
@@ -189,9 +187,7 @@ def _p_norm(F: Any, x: Any, p: float, dims: Any, keepdim: bool) -> Any:
     return F.sum(size**p, dims, keepdim) ** (1 / p)
 
 
-def _p_norm_grad(
-    F: Any, g: Any, x: Any, out: Any, p: float, dims: Any, keepdim: bool
-) -> Any:
+def _p_norm_grad(F: Any, g: Any, x: Any, out: Any, p: float, dims: Any, keepdim: bool) -> Any:
     out, g = (restore(F, y, x.shape, dims, keepdim) for y in (out, g))
     if p == 0:
         return F.zeros(x.shape, F.dtype_of(x))
@@ -209,8 +205,18 @@ def _p_norm_grad(
     return F.sgn(x) * (power * drop(F, zero, g / F.where(zero, 1, out) ** (p - 1)))
 
 
-op("p_norm", GENERIC, inputs=("x",), attrs=("p", "dims", "keepdim"), xp=None, public=False,
-   dtype=INEXACT_TO_FLOAT, generic=_p_norm, grad=_p_norm_grad, node="LinalgVectorNorm")
+op(
+    "p_norm",
+    GENERIC,
+    inputs=("x",),
+    attrs=("p", "dims", "keepdim"),
+    xp=None,
+    public=False,
+    dtype=INEXACT_TO_FLOAT,
+    generic=_p_norm,
+    grad=_p_norm_grad,
+    node="LinalgVectorNorm",
+)
 
 # --- exponentials normalised ------------------------------
 

@@ -75,7 +75,6 @@ WHERE = op("where", GENERIC, inputs=("condition", "x", "y"), call=where, public=
                  "y": lambda F, g, condition: F.where(condition, 0, g)})  # fmt: skip
 
 
-
 def _fill(F: Any, x: Any, value: Any) -> Any:
     if is_array(value):
         return F.clone(F.expand(value, x.shape))
@@ -198,11 +197,25 @@ def _sign(F: Any, x: Any) -> Any:
 
 
 op("abs", UNARY, dtype=COMPLEX_TO_FLOAT, aliases=("absolute",), grad=_abs_grad, ref="abs")
-op("sign", UNARY, xp=None, dtype=NO_COMPLEX, generic=_sign, grad=_flat,
-   ref=lambda np, x: np.where(x > 0, 1, np.where(x < 0, -1, 0)).astype(x.dtype))
+op(
+    "sign",
+    UNARY,
+    xp=None,
+    dtype=NO_COMPLEX,
+    generic=_sign,
+    grad=_flat,
+    ref=lambda np, x: np.where(x > 0, 1, np.where(x < 0, -1, 0)).astype(x.dtype),
+)
 op("sgn", UNARY, xp=None, dtype=DEFAULT, generic=_sgn, grad=_sgn_grad)
-op("positive", UNARY, dtype=NO_BOOL, inplace=False, grad=lambda F, g: g, ref="positive",
-   call=lambda input: input if input._dtype is not bool_ else ROWS["neg"].call(input))
+op(
+    "positive",
+    UNARY,
+    dtype=NO_BOOL,
+    inplace=False,
+    grad=lambda F, g: g,
+    ref="positive",
+    call=lambda input: input if input._dtype is not bool_ else ROWS["neg"].call(input),
+)
 
 # --- repairs ------------------------------
 

@@ -155,7 +155,10 @@ def _mode_indices(F: Any, x: Any, dim: int) -> Any:
     rows = F.gather(x, dim, order)
     size = x.shape[dim]
     head = F.full(F.index(rows, _part(dim, slice(0, 1))).shape, 1, bool_)
-    later, sooner = F.index(rows, _part(dim, slice(1, None))), F.index(rows, _part(dim, slice(0, -1)))
+    later, sooner = (
+        F.index(rows, _part(dim, slice(1, None))),
+        F.index(rows, _part(dim, slice(0, -1))),
+    )
     fresh = F.concat([head, F.ne(later, sooner)], dim)
     places = F.running_positions(rows, dim)
     starts, _ = F.cummax(F.where(fresh, places, 0), dim)
@@ -163,5 +166,5 @@ def _mode_indices(F: Any, x: Any, dim: int) -> Any:
     return F.gather(order, dim, longest)
 
 
-op("mode_indices", GENERIC, inputs=("x",), attrs=("dim",), xp=None, dtype=REAL_TO_LONG, public=False,
-   generic=_mode_indices)  # fmt: skip
+op("mode_indices", GENERIC, inputs=("x",), attrs=("dim",), xp=None, dtype=REAL_TO_LONG,
+   public=False, generic=_mode_indices)  # fmt: skip

@@ -20,8 +20,7 @@ def on_host(name: str) -> Any:
         cpu = Device("cpu")
         host = cpu.F
         down = [
-            host.from_host(F.backend.to_host(arg)) if hasattr(arg, "shape") else arg
-            for arg in args
+            host.from_host(F.backend.to_host(arg)) if hasattr(arg, "shape") else arg for arg in args
         ]
         return F.from_host(cpu.backend.to_host(getattr(host, name)(*down)))
 
@@ -80,8 +79,11 @@ op("entr", UNARY, xp=None, dtype=REAL_FLOAT, generic=_entr, namespace="special",
 
 special("lgamma", lambda F, g, x: g * F.digamma(x), scipy="gammaln", domain=(0.2, 4),
    )  # fmt: skip
-special("digamma", lambda F, g, x: g * F.polygamma(x, 1), domain=(0.2, 4),
-        )
+special(
+    "digamma",
+    lambda F, g, x: g * F.polygamma(x, 1),
+    domain=(0.2, 4),
+)
 op("polygamma", GENERIC, inputs=("x",), attrs=("n",), xp=None, dtype=REAL_FLOAT, public=False,
    generic=on_host("polygamma"), grad=lambda F, g, x, n: g * F.polygamma(x, n + 1))  # fmt: skip
 op("zeta", BINARY, xp=None, dtype=REAL_FLOAT, generic=on_host("zeta"), namespace="special",

@@ -210,7 +210,7 @@ def layer_norm(
     """
     _floating("layer_norm", input)
     dims = _last("layer_norm", input, normalized_shape, weight, bias)
-    return _standardize(input, weight, bias, dims, float(eps))[0]  # type: ignore[no-any-return]
+    return _standardize(input, weight, bias, dims, float(eps))[0]
 
 
 def _last(
@@ -254,7 +254,7 @@ def rms_norm(
     is_tensor("rms_norm", "input", input)
     dims = _last("rms_norm", input, normalized_shape, weight)
     epsilon = tp.finfo(input._dtype).eps if eps is None else float(eps)
-    return ROWS["rms_norm"].call(input, weight, dims, epsilon)[0]  # type: ignore[no-any-return]
+    return ROWS["rms_norm"].call(input, weight, dims, epsilon)[0]
 
 
 @function(
@@ -295,7 +295,7 @@ def group_norm(
 
     grouped = input.reshape(shape)
     out = _standardize(grouped, affine(weight), affine(bias), (2, 3), float(eps))[0]
-    return out.reshape(size)  # type: ignore[no-any-return]
+    return out.reshape(size)
 
 
 # --- vectors --------------------------------------------------------------------------------------
