@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ._attach import METHODS, method
-from ._creation import as_tensor, device_of
+from ._creation import as_tensor, device_of, to_device
 from ._formats import in_format, preserve_format
 from ._indexing import assign, getitem
 from .autograd.errors import OpError, OpTypeError
 from .autograd.registry import ROWS
-from .autograd.tensor import Tensor, edge
+from .autograd.tensor import Tensor, edge, make, touch
 from .autograd.transfer import transfer
 from .backends import dtypes
 from .backends.device import Device
@@ -252,3 +252,56 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     source = as_tensor(src, device=None if isinstance(src, Tensor) else self._device)
     assign("copy_", self, to(source, self._device))
     return self
+
+
+# --- pickle and copy ---------------------------------------------------------------------------
+
+
+def _rebuild(array: Any, dtype: DType, device: str, requires_grad: bool, parameter: bool) -> Tensor:
+    """A tensor from what pickle kept of it."""
+    out = to_device(array, dtype, device_of(device))
+    out._track = requires_grad
+    if parameter:
+        out._is_parameter = True
+    return out
+
+
+@method
+def __reduce_ex__(self: Tensor, protocol: int) -> tuple[Any, ...]:
+    """Values, type, device and flags; history and memory shared with others are not kept."""
+    state = (_host(self).copy(), self._dtype, str(self._device))
+    return _rebuild, (*state, edge(self) is not None, self._is_parameter)
+
+
+@method
+def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
+    """A leaf with values and gradient of its own.
+
+    Raises:
+        RuntimeError: the tensor was computed, so that a copy would have to copy its history.
+    """
+    found = edge(self)
+    if found is not None and found is not self:
+        raise OpError(
+            "deepcopy: expected a leaf, got a computed tensor; only Tensors created explicitly by "
+            "the user (graph leaves) support the deepcopy protocol: use .detach() or .clone()",
+            op="deepcopy",
+        )
+    out = make(self._device.F.clone(self._h), self._dtype, self._device)
+    out._track = found is self
+    memo[id(self)] = out
+    if self._is_parameter:
+        out._is_parameter = True
+    if self._grad is not None:
+        out._grad = __deepcopy__(self._grad.detach(), memo)
+    return out
+
+
+@method
+def __copy__(self: Tensor) -> Tensor:
+    """Another tensor over the same memory, a leaf with the same flags."""
+    out = make(self._h, self._dtype, self._device)
+    out._writes, out._track = touch(self), edge(self) is not None
+    if self._is_parameter:
+        out._is_parameter = True
+    return out

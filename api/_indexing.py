@@ -231,6 +231,8 @@ def _index_tensor(self: Tensor, item: Any) -> Any:
     elif found._dtype is not dtypes.int64:
         found = slow.cast(found, dtypes.int64)
     if found._device is not self._device:
+        if found._device.type != "cpu":
+            check_devices("index", (self, found))
         # Indices made on the host are common, and small: bring them over, as torch does.
         found = found.to(self._device)
     return found

@@ -291,5 +291,5 @@ def tensor_format(tensor: Tensor, spec: str) -> str:
 
 
 # The class leaves printing to this file.
-Tensor.__repr__ = tensor_repr  # type: ignore[method-assign,assignment]
-Tensor.__format__ = tensor_format  # type: ignore[method-assign,assignment]
+Tensor.__repr__ = tensor_repr  # type: ignore[method-assign,assignment]  # made here
+Tensor.__format__ = tensor_format  # type: ignore[method-assign,assignment]  # made here

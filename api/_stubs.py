@@ -199,7 +199,9 @@ def _written() -> set[str]:
     names = {node.name for node in body if isinstance(node, ast.FunctionDef)}
     targets = [t for node in body if isinstance(node, ast.Assign) for t in node.targets]
     names |= {target.id for target in targets if isinstance(target, ast.Name)}
-    return names | {"__module__", "__doc__", "__weakref__", "__dict__"}
+    # What `object` declares is right for Tensor too; only comparisons give something else.
+    inherited = set(vars(object)) - _EQUALITY - _BINARY
+    return names | inherited | {"__module__", "__weakref__", "__dict__"}
 
 
 def _rows_by_function() -> dict[Any, Row]:

@@ -24,7 +24,7 @@ __all__ = ["KernelTable", "binary", "generic", "reduce", "unary", "view"]
 grad_mode = GRAD_MODE.get
 
 
-class KernelTable(dict):  # Device -> kernel
+class KernelTable(dict[Any, Callable[..., Any]]):  # by device
     """The kernels of one row by device; a device's is resolved when first asked for."""
 
     __slots__ = ("name",)

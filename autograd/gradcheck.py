@@ -56,7 +56,7 @@ def _analytical(out: Tensor, target: Tensor) -> list[list[complex]]:
             seed[j] = unit
             (found,) = grad(out, target, seed.reshape(out.shape), retain_graph=True,
                             allow_unused=True, materialize_grads=True)  # fmt: skip
-            values = found.detach().reshape(-1).tolist()  # type: ignore[union-attr]
+            values = found.detach().reshape(-1).tolist()  # type: ignore[union-attr]  # materialized
             columns.append(_as_real(values) if target.dtype.is_complex else values)
     return columns
 

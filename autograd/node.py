@@ -137,8 +137,8 @@ class Node:
 
     ``parents`` holds, per input, a Node, an Edge (an output of a node with several), a leaf
     tensor or None. ``meta`` is ``(shape, dtype)`` of every input, flat; ``saved`` holds
-    ``(value, version list, version)`` for every saved value, or is None once freed. What is the same for
-    all nodes of a kind sits in the class, because a node is made for every recorded op.
+    ``(value, version list, version)`` for every saved value, or is None once freed. What is the
+    same for all nodes of a kind sits in the class, because a node is made for every recorded op.
     """
 
     __slots__ = ("__weakref__", "device", "hooks", "meta", "parents", "saved")

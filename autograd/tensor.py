@@ -180,7 +180,7 @@ class Edge:
         self.index = index
 
 
-class Size(tuple):  # not tuple[int, ...]: a base in brackets costs on every shape
+class Size(tuple[int, ...]):
     """A tensor's shape: a tuple of ints that knows its product."""
 
     __slots__ = ()
@@ -260,6 +260,7 @@ def _refresh(tensor: Tensor) -> None:
     here, the next time somebody asks (see Note [Writes through views] in ``inplace.py``).
     """
     chain = []
+    # A view always has a list of writes, which the type of the slot does not say.
     while tensor._view is not None and tensor._writes[0] != tensor._view[3]:  # type: ignore[index]
         chain.append(tensor)
         tensor = tensor._view[0]

@@ -230,7 +230,7 @@ class Backend:
         """``handle[indices] = values`` in place, seen by every alias; ``indices`` as those of the
         kernel ``index_put``: one per leading dimension, None for all of it.
         """
-        index_put: Kernel = self.index_put  # type: ignore[attr-defined]
+        index_put: Kernel = self.index_put  # type: ignore[attr-defined]  # a kernel
         self.assign(handle, index_put(handle, values, indices, False))
 
     # --- creation -----

@@ -153,7 +153,7 @@ class IndexKernels:
 
 def _backend(kernels: IndexKernels) -> ArrayAPIBackend:
     """The same object under its full type: this class is only ever a part of that one."""
-    return kernels  # type: ignore[return-value]
+    return kernels  # type: ignore[return-value]  # see there
 
 
 def _host_values(backend: ArrayAPIBackend, values: Handle | float) -> np.ndarray:

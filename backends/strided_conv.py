@@ -19,7 +19,7 @@ from .base import Kernel
 __all__ = ["kernels"]
 
 Sizes = tuple[int, ...]
-Block = tuple[slice, ...]  # one slice per spatial dimension of the output, and one of the images
+Block = tuple[slice, ...]  # one slice per spatial dimension of the output
 
 _EVERY = slice(None)
 
@@ -54,7 +54,7 @@ class _Geometry(NamedTuple):
         """The padded input that one kernel position meets, for some of the outputs."""
         return tuple(
             slice(i * d + b.start * s, i * d + (b.stop - 1) * s + 1, s)
-            for i, d, s, b in zip(offset, self.dilation, self.stride, block, strict=False)
+            for i, d, s, b in zip(offset, self.dilation, self.stride, block, strict=True)
         )
 
 
@@ -72,20 +72,24 @@ def _chunks(count: int, step: int) -> list[slice]:
     return [slice(at, min(at + step, count)) for at in range(0, count, step)]
 
 
-def _blocks(out: Sizes, images: int, depth: int, elements: int) -> Iterator[Block]:
-    """All outputs, in blocks of about ``elements`` in columns of length ``depth``."""
+def _blocks(out: Sizes, images: int, depth: int, elements: int) -> tuple[int, list[Block]]:
+    """How to cut up the work: so many images at a time, and these parts of their outputs.
+
+    A block has about ``elements`` in columns of length ``depth``. Images are cut up before they
+    are laid out last, or the runs to copy would be short.
+    """
     wanted = min(max(elements // max(depth, 1), 256), 8192)
     axis = 0
     while axis < len(out) - 1 and math.prod(out[axis + 1 :]) > wanted:
         axis += 1
     inner = math.prod(out[axis + 1 :])
-    some = min(images, max(wanted // inner, 1))
-    rows = max(wanted // max(inner * some, 1), 1)
+    some = max(min(images, wanted // inner), 1)
+    rows = max(wanted // (inner * some), 1)
     lists = [
         *(_chunks(n, 1) for n in out[:axis]), _chunks(out[axis], rows),
-        *([slice(0, n)] for n in out[axis + 1 :]), _chunks(images, max(some, 1)),
+        *([slice(0, n)] for n in out[axis + 1 :]),
     ]  # fmt: skip
-    return product(*lists)
+    return some, list(product(*lists))
 
 
 class _Convolution:
@@ -114,17 +118,19 @@ class _Convolution:
             padded, shape, (channels, *steps, *strides, images)
         )
 
-    def _columns(self, x: Any, where: _Geometry) -> Iterator[tuple[Block, Any]]:
-        """Each block of outputs with its columns, (groups, C / groups * kernel, block)."""
+    def _columns(self, x: Any, where: _Geometry) -> Iterator[tuple[slice, Block, Any]]:
+        """Images, the part of their outputs, and columns (groups, C / groups * kernel, block)."""
         depth = x.shape[1] // where.groups * math.prod(where.kernel)
-        windows = self._windows(self._images_last(x, where), where)
+        some, blocks = _blocks(where.out, x.shape[0], depth * where.groups, self.elements)
         before, buffer = (_EVERY,) * (1 + len(where.kernel)), None
-        for block in _blocks(where.out, x.shape[0], depth * where.groups, self.elements):
-            part = windows[(*before, *block)]
-            if buffer is None or buffer.shape != part.shape:
-                buffer = self.xp.empty(part.shape, x.dtype)
-            buffer[...] = part
-            yield block, buffer.reshape(where.groups, depth, -1)
+        for images in _chunks(x.shape[0], some):
+            windows = self._windows(self._images_last(x[images], where), where)
+            for block in blocks:
+                part = windows[(*before, *block)]
+                if buffer is None or buffer.shape != part.shape:
+                    buffer = self.xp.empty(part.shape, x.dtype)
+                buffer[...] = part
+                yield images, block, buffer.reshape(where.groups, depth, -1)
 
     def _product(self, x: Any, y: Any) -> Any:
         """Matrix products, one for each group."""
@@ -152,8 +158,8 @@ class _Convolution:
             return out.astype(dtype, copy=False)
         out = xp.empty((x.shape[0], outputs, *where.out), x.dtype)
         turned = out.transpose(*range(1, rank + 2), 0)
-        for block, columns in self._columns(x, where):
-            target = turned[(_EVERY, *block)]
+        for images, block, columns in self._columns(x, where):
+            target = turned[(_EVERY, *block, images)]
             found = self._product(matrix, columns).reshape(target.shape)
             if offset is None:
                 target[...] = found
@@ -175,8 +181,10 @@ class _Convolution:
         if where.pointwise and groups == 1:
             return self._pointwise_weight(x, y).reshape(shape).astype(dtype, copy=False)
         total = xp.zeros((groups, depth * math.prod(kernel), outputs), x.dtype)
-        turned = self._images_last(y)
-        for block, columns in self._columns(x, where):
+        at, turned = None, y
+        for images, block, columns in self._columns(x, where):
+            if images is not at:
+                at, turned = images, self._images_last(y[images])
             rows = turned[(_EVERY, *block)].reshape(groups, outputs, -1)
             total += self._product(columns, rows.swapaxes(1, 2))
         return total.swapaxes(1, 2).reshape(shape).astype(dtype, copy=False)
@@ -216,19 +224,23 @@ class _Convolution:
         xp, groups = self.xp, where.groups
         images, channels = y.shape[0], weight.shape[1] * groups
         matrix = weight.reshape(groups, weight.shape[0] // groups, -1).swapaxes(1, 2)
-        turned = self._images_last(y)
-        padded = xp.zeros((channels, *where.padded, images), y.dtype)
+        out = xp.empty((images, channels, *where.size), y.dtype)
         depth = channels * math.prod(where.kernel)
-        for block in _blocks(where.out, images, depth, self.elements):
-            part = turned[(_EVERY, *block)]
-            rows = part.reshape(groups, weight.shape[0] // groups, -1)
-            columns = self._product(matrix, rows)
-            columns = columns.reshape(channels, *where.kernel, *part.shape[1:])
-            for offset in product(*map(range, where.kernel)):
-                target = padded[(_EVERY, *where.under(offset, block), block[-1])]
-                target += columns[(_EVERY, *offset)]
-        inner = padded[(_EVERY, *where.inner)]
-        return xp.ascontiguousarray(inner.transpose(inner.ndim - 1, *range(inner.ndim - 1)))
+        some, blocks = _blocks(where.out, images, depth, self.elements)
+        for chunk in _chunks(images, some):
+            turned = self._images_last(y[chunk])
+            padded = xp.zeros((channels, *where.padded, turned.shape[-1]), y.dtype)
+            for block in blocks:
+                part = turned[(_EVERY, *block)]
+                rows = part.reshape(groups, weight.shape[0] // groups, -1)
+                columns = self._product(matrix, rows)
+                columns = columns.reshape(channels, *where.kernel, *part.shape[1:])
+                for offset in product(*map(range, where.kernel)):
+                    target = padded[(_EVERY, *where.under(offset, block))]
+                    target += columns[(_EVERY, *offset)]
+            inner = padded[(_EVERY, *where.inner)]
+            out[chunk] = inner.transpose(inner.ndim - 1, *range(inner.ndim - 1))
+        return out
 
     # --- columns as a result ----------------------------------------------------------------------
     def unfold(self, x: Any, kernel: Sizes, dilation: Sizes, padding: Sizes, stride: Sizes) -> Any:
@@ -276,7 +288,7 @@ def _wide(xp: Any, x: Any) -> Any:
     return x.astype(xp.float32) if x.dtype.itemsize == 2 and x.dtype.kind in "fV" else x
 
 
-def kernels(xp: Any, elements: int = 1 << 18) -> dict[str, Kernel]:
+def kernels(xp: Any, elements: int = 1 << 17) -> dict[str, Kernel]:
     """All kernels of this file; a GPU wants more ``elements`` in a block than a cache holds."""
     convolution = _Convolution(xp, elements)
     return {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import tensorplug as tp
-from tensorplug.conformance.plugin import PROFILES, Report
+from tensorplug.conformance import PROFILES
 
 __all__ = ["add_arguments", "run"]
 
@@ -79,17 +79,19 @@ def _words(args: argparse.Namespace, names: list[str]) -> list[str]:
 
 
 class Keeper:
-    """A pytest plugin that keeps the suite's own report for the summary."""
+    """A pytest plugin that keeps the suite's own report for the summary.
 
-    report: Report | None = None
+    The suite's plugin itself is left to pytest to import, which wants to be the first.
+    """
+
+    report: Any = None
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Find the report."""
-        found: Any = session.config.pluginmanager.get_plugin("tensorplug-report")
-        self.report = found
+        self.report = session.config.pluginmanager.get_plugin("tensorplug-report")
 
 
-def _print_summary(names: list[str], report: Report) -> None:
+def _print_summary(names: list[str], report: Any) -> None:
     # Imported here: the suite itself needs no more than pytest, hypothesis and NumPy.
     from rich.console import Console
     from rich.table import Table

@@ -15,10 +15,8 @@ import hypothesis
 import pytest
 
 import tensorplug as tp
+from tensorplug.conformance import PROFILES
 from tensorplug.conformance.samples import cases, supports
-
-PROFILES = {"quick": 12, "thorough": 200}
-"""How many examples hypothesis tries."""
 
 for _name, _count in PROFILES.items():
     hypothesis.settings.register_profile(

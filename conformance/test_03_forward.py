@@ -53,12 +53,8 @@ def both(case: Case, device: str) -> Iterator[tuple[Sample, Sample]]:
 
 
 def test_every_function_says_how_to_call_it() -> None:
-    silent = []
-    for public in FUNCTIONS.values():
-        try:
-            samples_of(public, "cpu", next(first_cases(lambda p, public=public: p is public)).dtype)
-        except (LookupError, StopIteration):
-            silent.append(public.qualname)
+    told = {case.public.qualname for case in cases() if samples_of(case.public, "cpu", case.dtype)}
+    silent = [name for name in FUNCTIONS if name not in told]
     assert not silent, f"expected samples= for every function, got none for {silent}"
 
 
@@ -70,7 +66,11 @@ def test_values_types_and_devices(case: Case, device: str) -> None:
         inputs = sample.tensors()
         before = [(array_of(x), x._version) for x in inputs]
         got = run(case.public, sample, device)
-        problem = compare(got, want, case.dtype)
+        known = got
+        if case.public.tested is not case.public.call:  # where not all of the result is determined
+            with tp.device(device):
+                known = case.public.tested(*sample.args, **sample.kwargs)
+        problem = compare(known, want, case.dtype)
         assert problem is None, call.fails(problem or "", source)
         wrong = [str(x.device) for x in tensors_in([got]) if str(x.device) != device]
         assert not wrong, call.fails(f"expected results on {device}, got {wrong}")
@@ -141,10 +141,20 @@ def with_whole_reference() -> Iterator[Case]:
             yield case
 
 
+def _is_defined(case: Case, value: int) -> bool:
+    """Whether the function is defined for a whole number; the samples' domain says more than that
+    where integers are computed with as they are.
+    """
+    exact = case.public.row.dtype.compute(case.dtype) is case.dtype
+    if case.public.domain is None or (exact and "shift" not in case.public.name):
+        return True
+    low, high = case.public.domain
+    return low <= value <= high
+
+
 @pytest.mark.cases(make=with_whole_reference)
 def test_signs_and_overflow_of_integers(case: Case, device: str) -> None:
-    low, high = case.public.domain or (-np.inf, np.inf)
-    values = np.array([v for v in WHOLE[case.dtype] if low <= v <= high])
+    values = np.array([v for v in WHOLE[case.dtype] if _is_defined(case, v)])
     arrays = [values]
     if case.public.row.family.name != "UNARY":
         arrays = [np.repeat(values, len(values)), np.tile(values, len(values))]

@@ -136,6 +136,12 @@ def several() -> Iterator[Case]:
             yield case
 
 
+def _last_on(device: str, sample: Sample) -> Sample:
+    """The same arguments with the last tensor on another device."""
+    left = iter(range(len(sample.tensors()))[::-1])
+    return sample.map(lambda x: x if next(left) else x.to(device))
+
+
 @pytest.mark.cases(make=several)
 def test_two_devices_in_one_call(case: Case, device: str) -> None:
     for other in other_devices(device):
@@ -143,11 +149,7 @@ def test_two_devices_in_one_call(case: Case, device: str) -> None:
             s for s in samples_of(case.public, device, case.dtype)
             if sum(x.ndim > 0 for x in s.tensors()) > 1 or len(s.tensors()) > 1
         )  # fmt: skip
-        count = len(sample.tensors())
-        seen = iter(range(count))
-        mixed = sample.map(lambda x, seen=seen, last=count - 1, other=other: (
-            x.to(other) if next(seen) == last else x))  # fmt: skip
-        refused(case, mixed, device, device, other, shapes_only=True)
+        refused(case, _last_on(other, sample), device, device, other, shapes_only=True)
 
 
 def operands() -> Iterator[Case]:
@@ -167,6 +169,21 @@ def test_what_is_no_tensor(case: Case, device: str) -> None:
         if count > 1:
             with pytest.raises(TypeError):
                 case.public.call(*reversed(args))
+
+
+@pytest.mark.cases(make=first_cases)
+def test_arguments_that_do_not_exist_or_are_missing(case: Case, device: str) -> None:
+    call = case.public.call
+    samples = samples_of(case.public, device, case.dtype)
+    sample = samples[0] if samples else Sample((), {})
+    with tp.device(device):
+        with pytest.raises(TypeError):
+            call(*sample.args, **{**sample.kwargs, "no_such_argument": 1})
+        needed = [p for p in inspect.signature(call).parameters.values()
+                  if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]  # fmt: skip
+        if needed:
+            with pytest.raises(TypeError):
+                call(**sample.kwargs)
 
 
 # --- mixing devices elsewhere ---------------------------------------------------------------------

@@ -52,7 +52,12 @@ def _polygamma(x: Any, n: int) -> Any:
     return np.asarray(_load("polygamma")(n, wide)).astype(x.dtype)
 
 
+def _frexp(x: Any) -> tuple[Any, Any]:
+    mantissa, exponent = np.frexp(x)
+    return np.asarray(mantissa), np.asarray(exponent, dtype=np.int32)
+
+
 def kernels() -> dict[str, Kernel]:
     """The special functions by op name."""
     found = {name: _special(scipy) for name, scipy in _SCIPY.items()}
-    return found | {"digamma": _digamma, "polygamma": _polygamma}
+    return found | {"digamma": _digamma, "frexp": _frexp, "polygamma": _polygamma}

@@ -177,7 +177,8 @@ def _double(input: Any, exponent: Any) -> DType:
     return complex128 if slow.result_type(input, exponent).is_complex else float64
 
 
-@function(name="float_power_", samples=lambda t: [])
+@function(name="float_power_", domain=(0.5, 2), dtypes="float64 complex128",
+          samples=lambda t: [(t(2, 3), 2), (t(2), t(2))])  # fmt: skip
 def float_power_(input: Tensor, exponent: Any) -> Tensor:
     """In-place version of :func:`float_power`, for float64 and complex128.
 

@@ -109,7 +109,7 @@ def real(input: Tensor) -> Tensor:
     return _part(input, 0) if input._dtype.is_complex else input
 
 
-@function(row="imag", method=False, samples=lambda t: [], ref="imag")
+@function(row="imag", method=False, samples=lambda t: [(t(2, 3),)], ref="imag", dtypes="complex")
 def imag(input: Tensor) -> Tensor:
     """The imaginary part of a complex tensor, a view.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._arguments import integers, wrap_dim, wrap_dims
+from .._creation import to_device
 from .._formats import in_format
 from ..autograd.errors import OpError, OpIndexError
 from ..autograd.inplace import write_out
@@ -226,14 +227,15 @@ def _positions(repeats: Tensor) -> Tensor:
             f"of shape {tuple(repeats._h.shape)}; repeats has to be Long or Int tensor",
             op="repeat_interleave",
         )
-    counts = repeats.tolist()
-    if counts and min(counts) < 0:
+    counts = repeats._device.backend.to_host(repeats._h)
+    if counts.size and counts.min() < 0:
         raise OpError(
-            "repeat_interleave: expected counts of 0 or more, got "
-            f"{min(counts)}; repeats can not be negative"
+            f"repeat_interleave: expected counts of 0 or more, got {counts.min()}; repeats can not "
+            "be negative",
+            op="repeat_interleave",
         )
-    found = [place for place, times in enumerate(counts) for _ in range(times)]
-    return repeats.new_tensor(found, dtype=repeats._dtype)
+    places = counts.nonzero()[0].repeat(counts[counts > 0]).astype(counts.dtype)
+    return to_device(places, repeats._dtype, repeats._device)
 
 
 # --- triangles and diagonals ------------------------------------------------------------------

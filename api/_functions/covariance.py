@@ -117,4 +117,3 @@ def renorm(
     size = F.p_norm(input, float(p), others, True)
     scale = F.where(F.gt(size, maxnorm), F.div(maxnorm, F.add(size, 1e-7)), 1.0)
     return finish("renorm", _mul(input, slow.cast(scale, input._dtype)), out)
-

@@ -175,8 +175,13 @@ def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor
     return finish(name, run(name, _CONVERGES, "eigvalsh", part), out)
 
 
-@function(namespace="linalg", dtypes=TYPES, row="eig", wrap=_values_and_sizes,
-          samples=lambda t: [(t.spd(3),)])
+@function(
+    namespace="linalg",
+    dtypes=TYPES,
+    row="eig",
+    wrap=_values_and_sizes,
+    samples=lambda t: [(t.spd(3),)],
+)
 def eig(A: Tensor, *, out: Any = None) -> Any:
     """Complex eigenvalues and eigenvectors of square matrices, in no particular order."""
     check_square("linalg.eig", A)

@@ -147,12 +147,12 @@ def _check_sizes(terms: list[Term], shapes: Any) -> None:
 # --- planning ------------------------------------------------------------------------------------
 # What to do depends on labels and shapes alone, so that it is found once for each equation.
 
+_sum = ROWS["sum"].call
 _STEPS = {
     "permute": ROWS["permute"].call, "reshape": ROWS["reshape"].call,
     "diagonal": ROWS["diagonal"].call, "sum": lambda x, dims: _sum(x, dims, False),
     "matmul": MATMUL.call, "mul": ROWS["mul"].call,
 }  # fmt: skip
-_sum = ROWS["sum"].call
 
 
 class _Part:

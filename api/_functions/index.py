@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._arguments import array_index, finish, integers, wrap_dim
+from .._creation import to_device
 from ..autograd.errors import OpError, OpIndexError, OpTypeError, OpValueError, check_devices
 from ..autograd.registry import ROWS, function
 from ..autograd.tensor import Tensor, make
@@ -303,17 +304,17 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
             "integer dtype"
         )
     total = numel(sizes)
-    values = indices.reshape(-1).tolist()
-    outside = [value for value in values if not -total <= value < total]
+    host = indices._device.backend.to_host(indices._h)
+    outside = bool(host.size) and (host.min() < -total or host.max() >= total)
     if min(sizes, default=0) < 0 or outside:
         raise OpValueError(
             f"unravel_index: expected sizes of 0 or more and indices below {total}, got {sizes} "
-            f"and {outside[:3]}; 'shape' and 'indices' do not fit"
+            f"and {host.min() if host.size else 'none'} to {host.max() if host.size else 'none'}; "
+            "'shape' and 'indices' do not fit"
         )
-    rest = [value % total for value in values] if total else []
+    rest = host.astype("int64") % max(total, 1)
     columns: list[Tensor] = []
     for size in reversed(sizes):
-        column = indices.new_tensor([value % size for value in rest], dtype=dtypes.int64)
-        columns.append(column.reshape(tuple(indices._h.shape)))
-        rest = [value // size for value in rest]
+        columns.append(to_device(rest % max(size, 1), dtypes.int64, indices._device))
+        rest = rest // max(size, 1)
     return tuple(columns[::-1])

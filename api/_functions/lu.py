@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd import linalg_types as types
+from ..autograd.errors import OpError, check_devices
 from ..autograd.kernels import tensor_kernels
 from ..autograd.modes import no_grad
-from ..autograd.ops.linalg import LinAlgError
+from ..autograd.ops.linalg import LinAlgError, eye
 from ..autograd.ops.products import adjoint, as_column, matrix_transpose
 from ..autograd.registry import ROWS, function
 from ..autograd.tensor import Tensor, make
@@ -19,7 +20,6 @@ from .products import finish
 __all__: list[str] = []
 
 _matmul, _where = ROWS["matmul"].call, ROWS["where"].call
-
 
 
 def _packed(name: str, A: Tensor, pivot: bool) -> tuple[Tensor, Tensor]:
@@ -125,6 +125,7 @@ def lu_factor_ex(
 def _lu_solve(name: str, LU: Tensor, pivots: Tensor, B: Tensor, left: bool, adj: bool) -> Tensor:
     F = check_square(name, LU)
     check_matrix(name, LU, B)
+    check_devices(name, (LU, pivots))
     if not left:  # the adjoint of X A = B is A^H X^H = B^H
         turned = _lu_solve(name, LU, pivots, adjoint(F, B), True, not adj)
         return adjoint(F, turned)
@@ -158,3 +159,56 @@ def _lu_solve_top(
 ) -> Tensor:
     """Solve ``A X = b`` from :func:`tensorplug.linalg.lu_factor`."""
     return finish("lu_solve", _lu_solve("lu_solve", LU_data, LU_pivots, b, True, False), out)
+
+
+# --- older forms ---------------------------------------------------------------------------------
+
+
+@function(name="lu", dtypes=TYPES, samples=lambda t: [(t(3, 3),)])
+def _lu_top(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
+    """Both triangles in one matrix and the row exchanges; with ``get_infos`` what went wrong."""
+    LU, pivots, infos = lu_factor_ex(A, pivot=pivot)
+    if get_infos:
+        return finish_all("lu", types.lu_factor_ex, (LU, pivots, infos), out)
+    return finish_all("lu", types.lu_factor, (LU, pivots), out)
+
+
+@function(method=False, dtypes=TYPES, samples=lambda t: [lu_factor(t(3, 2)), lu_factor(t(2, 3))])
+def lu_unpack(
+    LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True, *,
+    out: Any = None,
+) -> Any:  # fmt: skip
+    """``P``, ``L``, ``U`` from :func:`tensorplug.linalg.lu_factor`; empty what is not asked for."""
+    F = check_matrix("lu_unpack", LU_data)
+    check_devices("lu_unpack", (LU_data, LU_pivots))
+    if LU_pivots._dtype is not dtypes.int32:
+        raise OpError(f"lu_unpack: expected int32 pivots, got {LU_pivots._dtype}; LU_pivots is "
+                      "expected to be a contiguous tensor of torch.int32", op="lu_unpack",
+)  # fmt: skip
+    P = L = U = F.zeros((0,), LU_data._dtype)
+    rows, columns = LU_data._h.shape[-2:]
+    size = min(rows, columns)
+    if unpack_pivots:
+        P = _permutation(F, ROWS["lu_order"].call(LU_pivots, rows), LU_data._dtype)
+    if unpack_data:
+        one = F.index(eye(F, max(rows, size), LU_data._dtype), (slice(None), slice(0, size)))
+        L = F.add(F.tril(F.index(LU_data, (..., slice(0, size))), -1), one)
+        U = F.triu(F.index(LU_data, (..., slice(0, size), slice(None))), 0)
+    return finish_all("lu_unpack", types.lu_unpack, (P, L, U), out)
+
+
+@function(dtypes=TYPES, samples=lambda t: [(t(3, 2), t.spd(3)), (t(3, 2), t.spd(3), False, True)])
+def triangular_solve(
+    b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False,
+    unitriangular: bool = False, *, out: Any = None,
+) -> Any:  # fmt: skip
+    """``X`` with ``A @ X = b`` and a copy of ``A``; see ``linalg.solve_triangular``."""
+    F = check_square("triangular_solve", A)
+    check_matrix("triangular_solve", A, b)
+    part = F.triu(A, 0) if upper else F.tril(A, 0)
+    found = F.solve_triangular(
+        matrix_transpose(F, part) if transpose else part, b, upper != transpose, unitriangular
+    )
+    batch = (*found._h.shape[:-2], *A._h.shape[-2:])
+    copy = F.clone(F.expand(A, batch))
+    return finish_all("triangular_solve", types.triangular_solve, (found, copy), out)

@@ -113,6 +113,13 @@ def multi_dot(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor
     return finish(name, F.reshape(result, shape) if any(ends) else result, out)
 
 
+@function(namespace="linalg", dtypes="uint int float complex", ref="matmul",
+          samples=lambda t: [(t(2, 3), t(3, 4))])  # fmt: skip
+def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """See :func:`tensorplug.matmul`."""
+    return _matmul(input, other, out=out)
+
+
 @function(namespace="linalg", dtypes="int float complex",
           samples=lambda t: [(t(2, 3), t(2, 3)), (t(3), t(2, 3)), (t(2, 3), t(2, 3), {"dim": 0})],
 )  # fmt: skip
@@ -132,9 +139,7 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) ->
 
 @function(namespace="linalg", dtypes="int float complex",
           samples=lambda t: [(t(2, 3), t(2, 3)), (t(3, 2), t(3, 2), {"dim": 0})])  # fmt: skip
-def cross(
-    input: Tensor, other: Tensor, *, dim: int = -1, out: Tensor | None = None
-) -> Tensor:
+def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Tensor | None = None) -> Tensor:
     """The cross product of vectors of 3 along ``dim``."""
     return finish("linalg.cross", cross_product("linalg.cross", input, other, dim), out)
 
@@ -192,9 +197,7 @@ def tensorinv(A: Tensor, ind: int = 2, *, out: Tensor | None = None) -> Tensor:
 
 
 @function(namespace="linalg", dtypes=TYPES, samples=lambda t: [(t(2, 3, 6), t(2, 3))])
-def tensorsolve(
-    A: Tensor, B: Tensor, dims: Any = None, *, out: Tensor | None = None
-) -> Tensor:
+def tensorsolve(A: Tensor, B: Tensor, dims: Any = None, *, out: Tensor | None = None) -> Tensor:
     """``X`` with ``tensordot(A, X, X.ndim) == B``.
 
     Args:
@@ -221,7 +224,7 @@ def tensorsolve(
     return finish(name, F.reshape(found, rest), out)
 
 
-@function(namespace="linalg", dtypes=TYPES, aliases=("orgqr",),
+@function(namespace="linalg", dtypes=TYPES,
           samples=lambda t: [(t(3, 2), t(2)), (t(2, 3, 2), t(2, 1))])  # fmt: skip
 def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The first columns of the product of Householder reflections.
@@ -250,3 +253,9 @@ def householder_product(A: Tensor, tau: Tensor, *, out: Tensor | None = None) ->
         scale = as_column(F, F.index(tau, (..., slice(k, k + 1))))
         found = F.sub(found, _mul(scale, _matmul(v, _matmul(adjoint(F, v), found))))
     return finish(name, found, out)
+
+
+@function(dtypes=TYPES, samples=lambda t: [(t(3, 2), t(2))])
+def orgqr(input: Tensor, tau: Tensor) -> Tensor:
+    """See :func:`tensorplug.linalg.householder_product`."""
+    return householder_product(input, tau)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .._arguments import wrap_dim
-from ..autograd.errors import OpError
+from .._arguments import finish, wrap_dim
+from ..autograd.errors import OpError, check_devices
 from ..autograd.registry import ROWS, function
 from ..autograd.tensor import Tensor
 from .scatter import REDUCTIONS, scatter_reduce, slices_of
@@ -20,6 +20,7 @@ _clone, _index = ROWS["clone"].call, ROWS["index"].call
 
 def _replaced(name: str, input: Tensor, src: Tensor, look: Callable[[Tensor], Tensor]) -> Tensor:
     """A copy of ``input``, with ``src`` written into the view that ``look`` gives."""
+    check_devices(name, (input, src))
     out = _clone(input)
     target = look(out)
     if target._h.shape != src._h.shape:
@@ -97,10 +98,9 @@ def index_reduce(
     x, at, found, values = slices_of("index_reduce", input, dim, index, source)
     shape = tuple(values._h.shape)
     spread = found.view((1,) * at + (-1,) + (1,) * (len(shape) - at - 1))
-    result = scatter_reduce(
-        x, at, expand(spread, shape), values, reduce, include_self=include_self, out=out
-    )
-    return result.reshape(tuple(input._h.shape))
+    wide = expand(spread, shape)
+    result = scatter_reduce(x, at, wide, values, reduce, include_self=include_self)
+    return finish("index_reduce", result.reshape(tuple(input._h.shape)), out, input)
 
 
 @function(namespace="Tensor", samples=lambda t: [(t(2, 3), (1, 3)), (t(2, 3), 3), (t(2), ())])

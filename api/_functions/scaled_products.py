@@ -23,9 +23,7 @@ def _scale(x: Tensor, factor: Any) -> Tensor:
     return x if factor == 1 else _mul(x, factor)
 
 
-def _combine(
-    name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any, out: Any
-) -> Tensor:
+def _combine(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any, out: Any) -> Tensor:
     """``beta * input + alpha * product``; a ``beta`` of 0 drops ``input``, nan and all."""
     factors(name, input, product)
     if product._dtype.kind == "bool":
@@ -154,5 +152,3 @@ def addbmm(
     side = _reshape(_permute(batch1, (1, 0, 2)), (rows, count * inner))
     product = _matmul(side, _reshape(batch2, (count * inner, batch2._h.shape[2])))
     return _combine("addbmm", input, product, beta, alpha, out)
-
-

@@ -241,9 +241,9 @@ def in_range(name: str, index: Tensor, size: int, dim: int) -> Tensor:
     Raises:
         IndexError: one is not.
     """
-    values = index.tolist()
-    wrong = [value for value in values if not 0 <= value < size]
-    if wrong:
+    values = index._device.backend.to_host(index._h)
+    if values.size and (values.min() < 0 or values.max() >= size):
+        wrong = [value for value in values.tolist() if not 0 <= value < size]
         raise OpIndexError(
             f"{name}: expected indices from 0 to {size - 1}, got {wrong[0]}; index {wrong[0]} is "
             f"out of bounds for dimension {dim} with size {size}",

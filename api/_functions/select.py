@@ -130,7 +130,7 @@ def _fill_value(name: str, input: Tensor, value: Any) -> Any:
     return slow.cast(value, input._dtype)
 
 
-@function(name="fill_", samples=lambda t: [])
+@function(name="fill_", samples=lambda t: [(t(2, 3), 1), (t(), True), (t.noncontig(2, 3), 0)])
 def fill_(input: Tensor, value: Any) -> Tensor:
     """Set every element to ``value``, in place.
 
@@ -151,7 +151,7 @@ def fill_(input: Tensor, value: Any) -> Tensor:
     return input
 
 
-@function(name="zero_", samples=lambda t: [])
+@function(name="zero_", samples=lambda t: [(t(2, 3),), (t.noncontig(2, 3),)])
 def zero_(input: Tensor) -> Tensor:
     """Set every element to 0, in place.
 

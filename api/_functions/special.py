@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from .._attach import METHODS
-from ..autograd import inplace
+from ..autograd import inplace, return_types
 from ..autograd.errors import OpError
 from ..autograd.registry import FUNCTIONS, ROWS, function
 from ..autograd.tensor import Tensor
 from ._arguments import settle, tensor
 
-__all__ = ["logit", "mvlgamma", "polygamma"]
+__all__ = ["frexp", "logit", "mvlgamma", "polygamma"]
 
 _call = {name: row.call for name, row in ROWS.items()}
 
@@ -87,6 +87,21 @@ def mvlgamma(input: Tensor, p: int, *, out: Any = None) -> Tensor:
     for j in range(p):
         total = _call["lgamma"](input - j / 2) + total
     return settle("mvlgamma", total, out)
+
+
+@function(row="frexp", samples=lambda t: [(t(2, 3),), (t(),)])
+def frexp(input: Tensor, *, out: Any = None) -> Any:
+    """``(mantissa, exponent)`` with ``input == mantissa * 2 ** exponent`` and mantissas from 0.5.
+
+    Raises:
+        RuntimeError: the type is not floating-point.
+
+    Example:
+        >>> tp.frexp(tp.tensor([8.0])).exponent
+        tensor([4], dtype=tensorplug.int32)
+    """
+    input = tensor("frexp", input)
+    return settle("frexp", return_types.frexp(*_call["frexp"](input)), out)
 
 
 _SHARED = (

@@ -243,7 +243,7 @@ def broadcast_shapes(*shapes: Any) -> Size:
     return Size(common_shape("broadcast_shapes", given))
 
 
-@function(row="view_as_real", samples=lambda t: [])
+@function(row="view_as_real", samples=lambda t: [(t(2, 3),), (t(),)], dtypes="complex")
 def view_as_real(input: Tensor) -> Tensor:
     """Complex numbers as pairs of real and imaginary part, in a new last dimension."""
     if not input._dtype.is_complex:

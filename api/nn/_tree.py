@@ -37,7 +37,7 @@ class ModuleTree:
             return
         if remove_duplicate:
             memo.add(self)  # type: ignore[arg-type]  # every ModuleTree is a Module
-        yield prefix, self  # type: ignore[misc]
+        yield prefix, self  # type: ignore[misc]  # a Module
         for name, module in self._modules.items():
             if module is not None:
                 below = f"{prefix}.{name}" if prefix else name
@@ -99,7 +99,7 @@ class ModuleTree:
         if recurse:
             modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
         else:
-            modules = iter([(prefix, self)])  # type: ignore[list-item]
+            modules = iter([(prefix, self)])  # type: ignore[list-item]  # a Module
         seen = set()
         for path, module in modules:
             for name, value in getattr(module, registry).items():

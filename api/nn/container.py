@@ -48,7 +48,7 @@ class _Row(Module):
         if isinstance(index, slice):
             return type(self)(*self._wrap(list(self._modules.items())[index]))
         position = _position(self, index, len(self))
-        return list(self._modules.values())[position]  # type: ignore[return-value]
+        return list(self._modules.values())[position]  # type: ignore[return-value]  # as above
 
     def _wrap(self, items: list[tuple[str, Any]]) -> tuple[Any, ...]:
         """The constructor's arguments for a slice."""
@@ -194,7 +194,7 @@ class ModuleDict(Module):
         self.update(modules or {})
 
     def __getitem__(self, key: str) -> Module:
-        return self._modules[key]  # type: ignore[return-value]
+        return self._modules[key]  # type: ignore[return-value]  # no None here
 
     def __setitem__(self, key: str, module: Module) -> None:
         self.register_module(key, module)
@@ -229,7 +229,7 @@ class ModuleDict(Module):
 
     def pop(self, key: str) -> Module:
         """Take a module out and return it."""
-        return self._modules.pop(key)  # type: ignore[return-value]
+        return self._modules.pop(key)  # type: ignore[return-value]  # no None here
 
     def update(self, modules: Any) -> None:
         """Add the modules of a dict, or of pairs of name and module."""

@@ -129,6 +129,11 @@ def _size(shape: Sizes) -> Sizes:
     return tuple(shape[2:])
 
 
+def _first(F: Any, y: Any, shape: Sizes) -> Any:
+    """The first windows: there may be more where a transposed convolution padded its output."""
+    return y if y.shape == shape else F.index(y, tuple(slice(n) for n in shape))
+
+
 op(
     "convolution", GENERIC, inputs=("x", "weight", "bias"),
     attrs=("stride", "padding", "dilation", "groups"), xp=None, public=False, generic=_forward,
@@ -147,8 +152,9 @@ op(
     attrs=("size", "stride", "padding", "dilation", "groups"), xp=None, public=False,
     generic=_input, node="Convolution",
     grad={
-        "y": lambda F, g, weight, stride, padding, dilation, groups: F.convolution(
-            g, _conj(F, weight), None, stride, padding, dilation, groups),
+        "y": lambda F, g, weight, y_shape, stride, padding, dilation, groups: _first(
+            F, F.convolution(g, _conj(F, weight), None, stride, padding, dilation, groups),
+            y_shape),
         "weight": lambda F, g, y, weight_shape, stride, padding, dilation, groups:
             F.convolution_weight(
                 g, _conj(F, y), _size(weight_shape), stride, padding, dilation, groups),
@@ -162,8 +168,8 @@ op(
     grad={
         "x": lambda F, g, y, x_shape, stride, padding, dilation, groups: F.convolution_input(
             _conj(F, y), g, _size(x_shape), stride, padding, dilation, groups),
-        "y": lambda F, g, x, stride, padding, dilation, groups: F.convolution(
-            _conj(F, x), g, None, stride, padding, dilation, groups),
+        "y": lambda F, g, x, y_shape, stride, padding, dilation, groups: _first(
+            F, F.convolution(_conj(F, x), g, None, stride, padding, dilation, groups), y_shape),
     },
 )  # fmt: skip
 

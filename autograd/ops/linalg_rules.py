@@ -55,7 +55,7 @@ def _check_phase(F: Any, diagonal: Any, name: str, what: str) -> None:
         return
     if truth(F, F.any(F.abs(F.imag(diagonal)) > 1e-2, None, False)):
         raise OpError(
-            f"{name}: expected a loss that is the same for all phases of the {what}, "
+            f"{name}: expected a loss that is the same for all choices of the phases of {what}, "
             f"got one that depends on them; the {what} in the complex case are specified up to "
             "multiplication by e^{i phi}, so that this gradient is ill-defined",
             op=name,
@@ -71,9 +71,7 @@ def solve(F: Any, g: Any, x: Any, out: Any) -> tuple[Any, Any]:
     return -F.matmul(to_y, adjoint(F, out)), to_y
 
 
-def solve_triangular(
-    F: Any, g: Any, x: Any, out: Any, upper: bool, unit: bool
-) -> tuple[Any, Any]:
+def solve_triangular(F: Any, g: Any, x: Any, out: Any, upper: bool, unit: bool) -> tuple[Any, Any]:
     """As :func:`solve`; only one triangle of ``x`` takes part."""
     to_y = F.solve_triangular(adjoint(F, x), g, not upper, unit)
     to_x = -F.matmul(to_y, adjoint(F, out))

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from ...backends.device import Device
+from ...backends.dtypes import int32
 from ..families import BINARY, GENERIC, UNARY
 from ..kinds import FLOATING, REAL_FLOAT
 from ..registry import op
@@ -117,3 +118,23 @@ special("bessel_y0", lambda F, g, x: -g * F.bessel_y1(x), scipy="y0", namespace=
         domain=(0.5, 4))  # fmt: skip
 special("bessel_y1", lambda F, g, x, out: g * (F.bessel_y0(x) - out / x), scipy="y1",
         namespace="special", domain=(0.5, 4))  # fmt: skip
+
+# --- the parts of a floating-point number -------------------------------------------------------
+
+
+def _frexp(F: Any, x: Any) -> tuple[Any, Any]:
+    usable = F.logical_and(F.isfinite(x), x != 0)
+    size = F.where(usable, F.abs(x), 1)
+    power = F.floor(F.log2(size)) + 1
+    # In two steps, because 2 ** power itself may overflow; log2 may be off by one next to powers.
+    half = F.floor(power * 0.5)
+    part = size * F.exp2(-half) * F.exp2(half - power)
+    low, high = part < 0.5, part >= 1
+    part = F.where(low, part * 2, F.where(high, part * 0.5, part))
+    power = F.where(low, power - 1, F.where(high, power + 1, power))
+    return F.where(usable, F.sign(x) * part, x), F.cast(F.where(usable, power, 0), int32)
+
+
+op("frexp", GENERIC, inputs=("x",), attrs=(), outputs=("mantissa", "exponent"), xp=None,
+   dtype=FLOATING, public=False, generic=_frexp,
+   grad=lambda F, g, x, exponent: g[0] / F.exp2(F.cast(exponent, F.dtype_of(x))))  # fmt: skip

@@ -9,9 +9,11 @@ from typing import Any
 from tensorplug.autograd import inplace
 from tensorplug.autograd.errors import OpError, OpTypeError, OpValueError, check_devices
 from tensorplug.autograd.tensor import Tensor
+from tensorplug.backends.dtypes import bfloat16, float16, float32
 
 __all__ = [
     "in_place", "is_tensor", "numbers", "reduced", "reduction_of", "require", "same_dtype",
+    "widened",
 ]  # fmt: skip
 
 
@@ -75,6 +77,13 @@ def same_dtype(name: str, *tensors: Tensor | None) -> None:
             )
         if x._device is not first._device:
             check_devices(name, given)
+
+
+def widened(*tensors: Tensor | None) -> list[Any]:
+    """Half precision as float32, for compositions whose steps would each round."""
+    return [
+        x.to(float32) if x is not None and x._dtype in (float16, bfloat16) else x for x in tensors
+    ]
 
 
 def in_place(name: str, call: Callable[..., Tensor], input: Tensor, *args: Any) -> Tensor:

@@ -10,7 +10,7 @@ import tensorplug as tp
 from tensorplug.autograd.registry import ROWS, function
 from tensorplug.autograd.tensor import Tensor
 
-from ._arguments import is_tensor, numbers, require
+from ._arguments import is_tensor, numbers, require, widened
 from .pool import avg_pool1d, avg_pool2d, avg_pool3d
 
 __all__ = [
@@ -61,7 +61,7 @@ def _avg(name: str, rank: int, input: Tensor, output_size: Any) -> Tensor:
         kernel = tuple(n // o for n, o in zip(size, out, strict=True))
         total = ROWS["sum_pool"].call(input, kernel, kernel, (0,) * rank, out)
         return total / math.prod(kernel)
-    found = input
+    (found,) = widened(input)
     for axis in range(rank):
         dim = len(found._h.shape) - rank + axis
         parts = [
@@ -69,7 +69,7 @@ def _avg(name: str, rank: int, input: Tensor, output_size: Any) -> Tensor:
             for start, end in _bins(size[axis], out[axis])
         ]
         found = tp.cat(parts, dim)
-    return found
+    return found.to(input._dtype)
 
 
 @function(namespace="nn.functional", samples=lambda t: [(t(2, 3, 7), 3), (t(3, 8), 4)])

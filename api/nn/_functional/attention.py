@@ -10,7 +10,7 @@ import tensorplug as tp
 from tensorplug.autograd.registry import ROWS, function
 from tensorplug.autograd.tensor import Tensor
 
-from ._arguments import is_tensor, require
+from ._arguments import is_tensor, require, widened
 from .dropout import dropout
 
 __all__ = [
@@ -50,9 +50,7 @@ def log_softmax(
         [0.0]
     """
     is_tensor("log_softmax", "input", input)
-    return tp.log_softmax(
-        input, _dim("log_softmax", input, dim), dtype=dtype
-    )
+    return tp.log_softmax(input, _dim("log_softmax", input, dim), dtype=dtype)
 
 
 @function(namespace="nn.functional", row="sigmoid", samples=lambda t: [(t(2, 3),)])
@@ -139,19 +137,23 @@ def scaled_dot_product_attention(
         require(len(x._h.shape) > 1, name, f"{what} of 2 dimensions or more", tuple(x._h.shape))
     require(query._dtype is key._dtype is value._dtype, name, "operands of one dtype",
             (query._dtype, key._dtype, value._dtype))  # fmt: skip
+    require(attn_mask is None or attn_mask._dtype in (tp.bool, query._dtype), name,
+            f"a mask of bool or {query._dtype}", getattr(attn_mask, "dtype", None))  # fmt: skip
     require(attn_mask is None or not is_causal, name, "attn_mask or is_causal", "both",
             "explicit attn_mask should not be set when is_causal=True")  # fmt: skip
     if enable_gqa:
         key, value = (_repeat_heads(name, query, x) for x in (key, value))
+    dtype = query._dtype
+    query, key, value = widened(query, key, value)
     factor = 1 / math.sqrt(query._h.shape[-1]) if scale is None else scale
-    scores = (query * factor) @ key.transpose(-2, -1)
+    scores = (query @ key.transpose(-2, -1)) * factor
     weights = _masked(name, scores, attn_mask, is_causal).softmax(-1)
     if attn_mask is not None and attn_mask._dtype.kind == "bool":
         seen = attn_mask.any(-1, keepdim=True)  # rows that may see nothing give zeros, not nan
         weights = tp.where(seen, weights, 0.0)
     if dropout_p:
         weights = dropout(weights, dropout_p)
-    return weights @ value
+    return (weights @ value).to(dtype)
 
 
 def _repeat_heads(name: str, query: Tensor, x: Tensor) -> Tensor:
@@ -168,5 +170,4 @@ def _masked(name: str, scores: Tensor, mask: Tensor | None, is_causal: bool) -> 
         return scores
     if mask._dtype.kind == "bool":
         return tp.where(mask, scores, -math.inf)
-    require(mask._dtype is scores._dtype, name, f"a mask of bool or {scores._dtype}", mask._dtype)
     return scores + mask

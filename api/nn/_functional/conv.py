@@ -9,7 +9,7 @@ from tensorplug.autograd.errors import OpError
 from tensorplug.autograd.registry import ROWS, function
 from tensorplug.autograd.tensor import Tensor
 
-from ._arguments import numbers, require, same_dtype
+from ._arguments import numbers, require, same_dtype, widened
 
 __all__ = [
     "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
@@ -202,10 +202,13 @@ def _conv_transpose(
         )
     )
     require(min(size) > 0, name, "an output of positive size", size, "change the padding")
-    out = _transposed(y, weight, size, strides, sides, dilations, groups)
-    if bias is not None:
+    if bias is None:
+        out = _transposed(y, weight, size, strides, sides, dilations, groups)
+    else:
         _check_bias(name, bias, shape[1] * groups)
-        out = out + bias.reshape(-1, *(1,) * rank)
+        y, weight, bias = widened(y, weight, bias)
+        out = _transposed(y, weight, size, strides, sides, dilations, groups)
+        out = (out + bias.reshape(-1, *(1,) * rank)).to(input._dtype)
     return out if batched else out.squeeze(0)
 
 

@@ -63,9 +63,7 @@ def pairwise_distance(
     """
     is_tensor("pairwise_distance", "x1", x1)
     is_tensor("pairwise_distance", "x2", x2)
-    return tp.linalg.vector_norm(
-        x1 - x2 + eps, p, dim=-1, keepdim=keepdim
-    )
+    return tp.linalg.vector_norm(x1 - x2 + eps, p, dim=-1, keepdim=keepdim)
 
 
 @function(namespace="nn.functional", samples=lambda t: [(t(4, 3),), (t(3, 2), 1.0), (t(1, 2),)])

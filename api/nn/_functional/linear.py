@@ -125,7 +125,9 @@ def embedding(
     """
     is_tensor("embedding", "input", input)
     is_tensor("embedding", "weight", weight)
-    rows = weight._h.shape[0]
+    rows = weight._h.shape[0] if len(weight._h.shape) == 2 else 0
+    require(len(weight._h.shape) == 2, "embedding", "a weight of 2 dimensions",
+            tuple(weight._h.shape), "'weight' must be 2-D")  # fmt: skip
     require(input._dtype.kind in ("int", "uint"), "embedding", "integer indices", input._dtype)
     if padding_idx is not None:
         require(-rows <= padding_idx < rows, "embedding", "padding_idx within the table",

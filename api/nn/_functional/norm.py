@@ -11,7 +11,7 @@ from tensorplug.autograd.inplace import write_out
 from tensorplug.autograd.registry import ROWS, function
 from tensorplug.autograd.tensor import Tensor
 
-from ._arguments import is_tensor, require
+from ._arguments import is_tensor, require, widened
 
 __all__ = [
     "batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "normalize",
@@ -76,6 +76,8 @@ def batch_norm(
     name = "batch_norm"
     _floating(name, input)
     size = tuple(input._h.shape)
+    if size == (0,):
+        return input.clone()
     require(len(size) >= 2, name, "an input of 2 dimensions or more", size)
     _check(name, input, size[1], running_mean=running_mean, running_var=running_var,
            weight=weight, bias=bias)  # fmt: skip
@@ -119,12 +121,13 @@ def _fixed(
     eps: float,
 ) -> Tensor:  # fmt: skip
     """With known mean and variance: one product and one sum."""
-    rank, dtype = len(input._h.shape), input._dtype
+    rank = len(input._h.shape)
+    x, mean, variance, weight, bias = widened(input, mean, variance, weight, bias)
     scale = (variance + eps).rsqrt()
     if weight is not None:
         scale = scale * weight
     shift = -mean * scale if bias is None else bias - mean * scale
-    return input * _column(scale.to(dtype), rank) + _column(shift.to(dtype), rank)
+    return (x * _column(scale, rank) + _column(shift, rank)).to(input._dtype)
 
 
 @function(
@@ -254,6 +257,9 @@ def rms_norm(
     is_tensor("rms_norm", "input", input)
     dims = _last("rms_norm", input, normalized_shape, weight)
     epsilon = tp.finfo(input._dtype).eps if eps is None else float(eps)
+    if input._dtype.is_complex:
+        out = input * (input.square().mean(dims, keepdim=True) + epsilon).rsqrt()
+        return out if weight is None else out * weight
     return ROWS["rms_norm"].call(input, weight, dims, epsilon)[0]
 
 

@@ -293,13 +293,14 @@ def _avg(
     ]
     if all(min(line) == max(line) for line in lines):
         return _over(total, math.prod(line[0] for line in lines))
+    count = None
     for axis, line in enumerate(lines):
-        count = tp.tensor(line, dtype=total._dtype, device=total._device)
-        total = total / count.reshape(-1, *(1,) * (rank - 1 - axis))
-    return total
+        column = tp.tensor(line, device=total._device).reshape(-1, *(1,) * (rank - 1 - axis))
+        count = column if count is None else count * column
+    return _over(total, count.to(total._dtype))  # type: ignore[union-attr]  # there is an axis
 
 
-def _over(total: Tensor, count: int) -> Tensor:
+def _over(total: Tensor, count: Any) -> Tensor:
     if total._dtype.is_inexact:
         return total / count
     return tp.div(total, count, rounding_mode="trunc")

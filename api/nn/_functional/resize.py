@@ -17,7 +17,7 @@ from tensorplug.autograd.errors import OpValueError
 from tensorplug.autograd.registry import ROWS, function
 from tensorplug.autograd.tensor import Tensor
 
-from ._arguments import is_tensor, require
+from ._arguments import is_tensor, require, widened
 from .adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 
 __all__ = ["interpolate", "upsample"]
@@ -211,12 +211,46 @@ def interpolate(
         return pools[len(out) - 1](input, out)
     if mode.startswith("nearest"):
         return _resized(input, out, steps, mode == "nearest-exact", None)
-    if input._dtype.kind == "uint":
-        wide = _resized(input.to(tp.float32), out, steps, False, _filter(mode, antialias),
-                        bool(align_corners))  # fmt: skip
-        return wide.round().clamp(0, tp.iinfo(input._dtype).max).to(input._dtype)
+    taps, align = _filter(mode, antialias), bool(align_corners)
+    if input._dtype is tp.uint8:
+        return _of_bytes(input, out, steps, taps, align)
     require(input._dtype.is_floating_point, "interpolate", "a floating-point input", input._dtype)
-    return _resized(input, out, steps, False, _filter(mode, antialias), bool(align_corners))
+    (wide,) = widened(input)
+    return _resized(wide, out, steps, False, taps, align).to(input._dtype)
+
+
+def _of_bytes(
+    input: Tensor, out: tuple[int, ...], steps: list[float], taps: Any, align: bool
+) -> Tensor:
+    """uint8 images: the width first, then the height, each in whole numbers, as PyTorch does."""
+    found = input.to(tp.float64)
+    for axis in reversed(range(len(out))):
+        dim = axis + 2
+        if out[axis] != input._h.shape[dim] or steps[axis] != 1.0:
+            rows = taps(input._h.shape[dim], out[axis], steps[axis], align)
+            whole, unit = _whole_weights(rows)
+            found = ((_apply(found, dim, whole) + unit / 2) / unit).floor().clamp(0, 255)
+    return found.to(tp.uint8)
+
+
+def _whole_weights(taps: Taps) -> tuple[Taps, float]:
+    """Weights as multiples of ``1 / unit``, the finest power of two that fits 16 bits."""
+    merged = []
+    for row in taps:
+        sums: dict[int, float] = {}
+        for place, weight in row:
+            sums[place] = sums.get(place, 0.0) + weight
+        merged.append(sums)
+    largest = max(max(sums.values()) for sums in merged)
+    bits = 0
+    while bits < 22 and int(0.5 + largest * (1 << (bits + 1))) < 1 << 15:
+        bits += 1
+    unit = float(1 << bits)
+
+    def whole(weight: float) -> float:
+        return float(int(weight * unit + math.copysign(0.5, weight)))
+
+    return [[(place, whole(w)) for place, w in sums.items()] for sums in merged], unit
 
 
 def _filter(mode: str, antialias: bool) -> Callable[..., Taps]:

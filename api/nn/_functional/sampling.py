@@ -13,7 +13,7 @@ from tensorplug.autograd.errors import OpValueError
 from tensorplug.autograd.registry import function
 from tensorplug.autograd.tensor import Tensor
 
-from ._arguments import is_tensor, require, same_dtype
+from ._arguments import is_tensor, require, same_dtype, widened
 
 __all__ = ["affine_grid", "grid_sample"]
 
@@ -170,6 +170,8 @@ def grid_sample(
     require(0 not in size[2:], name, "an input with elements", size)
     require(mode != "bicubic" or rank == 2, name, "images (4 dimensions) for bicubic", size)
     points = math.prod(out[1:-1])
+    dtype = input._dtype
+    input, grid = widened(input, grid)
     flat = input.reshape(size[0], size[1], math.prod(size[2:]))
     places = [
         _unnormalized(grid[..., axis].reshape(out[0], points), n, align)
@@ -183,7 +185,7 @@ def grid_sample(
             for place, n in zip(places, reversed(size[2:]), strict=True)
         ]
         found = (_linear if mode == "bilinear" else _nearest)(flat, size[2:], places)
-    return found.reshape(size[0], size[1], *out[1:-1])
+    return found.reshape(size[0], size[1], *out[1:-1]).to(dtype)
 
 
 @function(

@@ -1,0 +1,132 @@
+"""The suite as a tool: the command, the options, the report, and what it covers."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tensorplug.autograd.registry import FUNCTIONS
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SUITE = "tensorplug.conformance"
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a folder, as a user would."""
+    env = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
+    return subprocess.run(
+        [sys.executable, *words], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
+
+
+def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return run(folder, "-m", "tensorplug", "conformance", *words)
+
+
+@pytest.fixture(scope="module")
+def collected() -> list[str]:
+    """The ids of all tests for cpu."""
+    words = ("-m", "pytest", "--pyargs", SUITE, "--collect-only", "-q", "-p", "no:cacheprovider")
+    done = run(ROOT / "docs", *words, "--import-mode=importlib")
+    assert done.returncode == 0, done.stdout[-2000:]
+    return [line for line in done.stdout.splitlines() if "::" in line]
+
+
+# --- what it covers ------------------------------------------------------------------------------
+
+
+def test_every_function_is_compared_with_its_reference(collected: list[str]) -> None:
+    tested = {
+        line.split("[")[1].split("-")[0]
+        for line in collected
+        if "::test_values_types_and_devices[" in line
+    }
+    assert {name for name, public in FUNCTIONS.items() if not public.random} <= tested
+
+
+def _negative(function: ast.FunctionDef) -> bool:
+    """Whether a test is about what must be refused."""
+    for node in ast.walk(function):
+        name = getattr(node, "attr", None) or getattr(node, "id", None)
+        if name in ("raises", "refused"):
+            return True
+    return False
+
+
+def test_many_tests_are_negative(collected: list[str]) -> None:
+    negative = set()
+    for file in (ROOT / "conformance").glob("test_*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                negative |= {node.name} if _negative(node) else set()
+    counts = Counter(line.split("::")[1].split("[")[0] for line in collected)
+    share = sum(counts[name] for name in negative) / sum(counts.values())
+    assert share >= 0.15, f"expected 15 % of the tests to be negative, got {share:.0%}"
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+def test_the_command_sums_up_each_device_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    done = command(tmp_path, "--device", "cpu", "--function", "sum", "-k", "values_types")
+    assert done.returncode == 0, done.stdout + done.stderr
+    [row] = [line for line in done.stdout.splitlines() if line.startswith("cpu")]
+    assert row.split()[1] == "numpy"
+    assert row.split()[-1] == "passes"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_report_lists_every_test(tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    done = command(
+        tmp_path, "--function", "exp", "-k", "values_types or printing", "--json", str(file)
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(file.read_text("utf-8"))
+    assert (report["devices"], report["profile"]) == (["cpu"], "quick")
+    assert report["counts"]["cpu"]["passed"] == sum(r["device"] == "cpu" for r in report["results"])
+    names = {result["test"] for result in report["results"]}
+    assert "test_03_forward.py::test_values_types_and_devices[exp-float32-cpu]" in names
+    assert all(result["outcome"] == "passed" for result in report["results"])
+
+
+def test_workers_give_the_same_report(tmp_path: Path) -> None:
+    pytest.importorskip("xdist")
+    for file, words in (("one.json", ()), ("two.json", ("-n", "2"))):
+        done = command(tmp_path, "--function", "mul", "--report", file, "-k", "mul", *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+    one, two = (
+        {r["test"]: r["outcome"] for r in json.loads((tmp_path / f).read_text("utf-8"))["results"]}
+        for f in ("one.json", "two.json")
+    )
+    assert one == two
+    assert len(one) > 20
+
+
+@pytest.mark.parametrize("name", ["nosuch:0", "cpu:7"])
+def test_an_unknown_device_is_an_error(tmp_path: Path, name: str) -> None:
+    done = command(tmp_path, "--device", name)
+    assert done.returncode == 1
+    assert done.stderr.startswith("tensorplug: ")
+    assert name.split(":")[0] in done.stderr
+    plain = run(tmp_path, "-m", "pytest", "--pyargs", SUITE, "--device", name)
+    assert plain.returncode == 4
+    assert f"--device {name}" in plain.stderr
+
+
+def test_an_expression_that_selects_nothing_is_misuse(tmp_path: Path) -> None:
+    assert command(tmp_path, "-k", "nothing_is_called_so").returncode == 2
+
+
+def test_one_line_of_pytest_is_enough(tmp_path: Path) -> None:
+    words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs", SUITE, "-k", "printing")
+    done = run(tmp_path, *words)
+    assert done.returncode == 0, done.stdout
+    assert "passed" in done.stdout
