@@ -23,7 +23,7 @@ THIRDPARTY := tests/thirdparty/tensorplug-strict
 THIRDPARTY_FILES := $(shell find $(THIRDPARTY) -type f -not -name '*.pyc' \
 	-not -path '*.egg-info/*' -not -path '*/build/*' 2>/dev/null)
 
-.PHONY: help setup demo test conformance lint format types stubs bench parity lock clean
+.PHONY: help setup setup-parity demo test conformance lint format types stubs bench parity lock clean
 
 help:
 	@echo 'make demo         train a digit classifier on the CPU, in seconds'
@@ -62,10 +62,13 @@ $(VENV)/.stamp-thirdparty: $(THIRDPARTY_FILES) $(VENV)/.stamp-dev
 
 $(VENV)/.stamp-parity: $(VENV)/.stamp-dev
 	@echo 'installing PyTorch for comparison'
-	@$(call quiet,$(PIP) -c constraints.txt -e '.[dev,parity]')
+	@$(call quiet,$(PIP) -c constraints.txt -e '.[dev$(,)parity]')
 	@touch $@
 
 setup: $(VENV)/.stamp-thirdparty
+
+# With PyTorch at hand the tests that compare with it run too.
+setup-parity: setup $(VENV)/.stamp-parity
 
 # --- what users run ----------------------------------------------------------------------------
 

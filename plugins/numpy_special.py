@@ -32,9 +32,9 @@ def _special(name: str) -> Kernel:
     def kernel(*operands: Any) -> Any:
         if not found:
             found.append(_load(name))
-        dtype = operands[0].dtype
+        dtype = next(x.dtype for x in operands if hasattr(x, "dtype"))  # one may be a number
         if dtype.itemsize == 2:
-            operands = tuple(x.astype(np.float32) for x in operands)
+            operands = tuple(np.asarray(x).astype(np.float32) for x in operands)
         return np.asarray(found[0](*operands)).astype(dtype, copy=False)
 
     return kernel

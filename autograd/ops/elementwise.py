@@ -108,7 +108,9 @@ def _floor_divide(F: Any, x: Any, y: Any) -> Any:
     quotient = F.floordiv(x, y)
     if not F.dtype_of(quotient).is_inexact:
         return quotient
-    return F.where(F.logical_and(F.isinf(x), F.logical_not(F.isnan(quotient))), math.nan, quotient)
+    # Of an infinite number there is no remainder; but divided by 0 it stays infinite.
+    endless = F.logical_and(F.isinf(x), y != 0)
+    return F.where(endless, math.nan, quotient)
 
 
 def _whole(F: Any, g: Any, x_shape: Any, x_dtype: Any) -> Any:

@@ -9,6 +9,7 @@ from tensorplug.autograd.errors import OpError, OpValueError
 from tensorplug.autograd.registry import ROWS, function
 from tensorplug.autograd.tensor import Tensor
 
+from ..._arguments import wrap_dim
 from ._arguments import in_place, is_tensor, require
 
 __all__ = [
@@ -82,7 +83,10 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     return _run("relu6", _hardtanh, input, inplace, 0, 6)
 
 
-@function(namespace="nn.functional", row="threshold", samples=lambda t: [(t(2, 3), 0.1, 20.0)])
+@function(
+    namespace="nn.functional", row="threshold", dtypes="int uint float",
+    samples=lambda t: [(t(2, 3), 0.1, 20.0), (t(4), 1, 2), (t(), -0.5, 0)],
+)  # fmt: skip
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """``x`` where it is above ``threshold``, ``value`` elsewhere.
 
@@ -358,6 +362,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 
     Raises:
         RuntimeError: the size along ``dim`` is odd, or there are no dimensions.
+        IndexError: there is no dimension ``dim``.
 
     Example:
         >>> tp.nn.functional.glu(tp.tensor([4.0, 0.0])).tolist()
@@ -366,6 +371,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     is_tensor("glu", "input", input)
     require(len(input._h.shape) > 0, "glu", "an input with dimensions", "a 0-d tensor",
             "glu does not support 0-dimensional tensors")  # fmt: skip
+    dim = wrap_dim("glu", dim, len(input._h.shape))
     size = input.size(dim)
     require(size % 2 == 0, "glu", f"an even size along dimension {dim}", size,
             "Halving dimension must be even")  # fmt: skip
