@@ -9,7 +9,7 @@ from ._arguments import integers, sizes
 from ._attach import method
 from .autograd.errors import OpError
 from .autograd.modes import GRAD_MODE
-from .autograd.tensor import Tensor, edge, make, touch
+from .autograd.tensor import Tensor, edge, extra, leave, make, touch
 from .backends.base import Layout
 from .backends.dtypes import DType
 from .backends.layout import check_strided, contiguous_strides, numel
@@ -151,6 +151,7 @@ def _check_free(name: str, self: Tensor) -> None:
 
 def adopt(self: Tensor, handle: Any, version: list[int] | None) -> Tensor:
     """Give a tensor another handle; what it was a view of no longer matters."""
+    extra(leave(self))["moved"] = True
     self._h, self._view, self._writes = handle, None, version
     return self
 
@@ -229,9 +230,7 @@ def _look_away(name: str) -> Callable[..., Tensor]:
                 "grad is being used in an in-place operation",
                 op=f"{name}_",
             )
-        before = make(self._h, self._dtype, self._device)
-        before._node, before._track = self._node, self._track
-        before._writes, before._view = self._writes, self._view
+        before = leave(self)
         after = view(before, *args, **kwargs)
         if self._writes is None:  # nothing else looks at this memory
             self._h, self._node, self._track = after._h, after._node, bool(after._node)

@@ -81,10 +81,11 @@ def binary(row: Row) -> Callable[..., Any]:
             if type(input) is Tensor and out is None and type(other) in PLAIN:
                 return number(input, other)
             return slow.binary(row_, input, other, out)
-        dtype = exact.get(input._dtype)
-        if dtype is None:
-            return slow.binary(row_, input, other, None)
         device = input._device
+        try:
+            dtype = exact[input._dtype]
+        except KeyError:
+            return slow.binary(row_, input, other, None)
         kernel = kernels[device]
         try:
             handle = kernel(input._h, other._h)

@@ -41,13 +41,14 @@ def run(
     """
     wanted = None if inputs is None else {_key(target) for target in inputs}
     nodes = [_node(root) for root in roots]
-    counts, useful = _count(nodes, wanted)
-    task = _Task(wanted, useful, counts, create_graph, retain_graph, accumulate)
+    slots = _count(nodes)
+    useful = None if wanted is None else _above(slots, wanted)
+    task = _Task(wanted, useful, slots, create_graph, retain_graph, accumulate)
     device = grads[0]._device
     with enable_grad() if create_graph else no_grad(), device.backend.quiet():
         for root, grad in zip(roots, grads, strict=True):
             task.receive(root, grad if create_graph else grad._h)
-        task.work([node for node in dict.fromkeys(nodes) if not counts.get(node)])
+        task.work([node for node in dict.fromkeys(nodes) if not slots[node][0]])
     return task.captured
 
 
@@ -62,27 +63,27 @@ def _key(target: Any) -> Any:
     return target if type(target) is Tensor else (target, 0)
 
 
-def _count(roots: list[Any], wanted: set[Any] | None) -> tuple[dict[Any, int], set[Any] | None]:
-    """Count the gradients that each node will receive; find the nodes above ``wanted``."""
-    counts: dict[Any, int] = dict.fromkeys(roots, 0)
-    stack = [node for node in counts if type(node) is not Tensor]
+def _count(roots: list[Any]) -> dict[Any, list[Any]]:
+    """For every node in reach, ``[gradients still to come, their sum so far]``."""
+    slots: dict[Any, list[Any]] = {root: [0, None] for root in roots}
+    stack = [node for node in slots if type(node) is not Tensor]
     while stack:
         for parent in stack.pop().parents:
             if parent is None:
                 continue
             if type(parent) is Edge:
                 parent = parent.node
-            count = counts.get(parent)
-            if count is None:
-                counts[parent] = 1
-                if type(parent) is not Tensor:
-                    stack.append(parent)
-            else:
-                counts[parent] = count + 1
-    return counts, None if wanted is None else _above(counts, wanted)
+            slot = slots.get(parent)
+            if slot is not None:
+                slot[0] += 1
+                continue
+            slots[parent] = [1, None]
+            if type(parent) is not Tensor:
+                stack.append(parent)
+    return slots
 
 
-def _above(nodes: dict[Any, int], wanted: set[Any]) -> set[Any]:
+def _above(nodes: dict[Any, Any], wanted: set[Any]) -> set[Any]:
     """The nodes whose rules must run: all above a wanted one, found by sweeping up from those."""
     children: dict[Any, list[Any]] = {}
     for node in nodes:
@@ -106,44 +107,41 @@ class _Task:
     __slots__ = (
         "accumulate",
         "captured",
-        "counts",
         "create",
-        "pending",
         "retain",
         "shared",
+        "slots",
         "useful",
         "wanted",
     )
 
     def __init__(
-        self, wanted: Any, useful: Any, counts: Any, create: bool, retain: bool, accumulate: bool
+        self, wanted: Any, useful: Any, slots: Any, create: bool, retain: bool, accumulate: bool
     ) -> None:
-        self.wanted, self.useful, self.counts = wanted, useful, counts
+        self.wanted, self.useful, self.slots = wanted, useful, slots
         self.create, self.retain, self.accumulate = create, retain, accumulate
-        self.pending: dict[Any, Any] = {}
         self.captured: dict[Any, Any] = {}
         self.shared: set[Any] = set()  # leaves whose gradient somebody else may refer to
 
     def receive(self, target: Any, grad: Any) -> None:
         """Add a gradient to what an edge has got so far."""
-        pending = self.pending
+        slot = self.slots[_node(target)]
         if type(target) is Edge:
-            held = pending.setdefault(target.node, {})
+            held = slot[1] = slot[1] or {}
             before = held.get(target.index)
             held[target.index] = grad if before is None else before + grad
         else:
-            before = pending.get(target)
-            pending[target] = grad if before is None else before + grad
+            slot[1] = grad if slot[1] is None else slot[1] + grad
             if type(target) is Tensor:
                 self.shared.add(target)
 
     def work(self, ready: list[Any]) -> None:
         """Work off the nodes whose gradients are complete, and those that become so."""
-        pending, counts = self.pending, self.counts
-        plain = self.wanted is None and not self.create and not ANOMALY[0]
+        slots, plain = self.slots, self.wanted is None and not self.create and not ANOMALY[0]
         while ready:
             node = ready.pop()
-            grads = pending.pop(node, None)
+            slot = slots[node]
+            grads, slot[1] = slot[1], None
             if type(node) is Tensor:
                 if grads is not None and (self.wanted is None or node in self.wanted):
                     self.finish_leaf(node, grads)
@@ -156,23 +154,25 @@ class _Task:
                     node.saved = None
             else:
                 found = self.backward(node, grads) or (None,) * len(node.parents)
-            for parent, grad in zip(node.parents, found, strict=True):
+            for parent, grad in zip(node.parents, found):  # noqa: B905  # strict costs time here
                 if parent is None:
                     continue
                 if type(parent) is Edge:
                     if grad is not None:
                         self.receive(parent, grad)
                     parent = parent.node
-                elif grad is not None:
-                    before = pending.get(parent)
-                    if before is not None:
-                        pending[parent] = before + grad
-                    else:
-                        pending[parent] = grad
-                        if type(parent) is Tensor and not _alone(grad, grads, found):
-                            self.shared.add(parent)
-                left = counts[parent] - 1
-                counts[parent] = left
+                    slot = slots[parent]
+                else:
+                    slot = slots[parent]
+                    if grad is not None:
+                        before = slot[1]
+                        if before is not None:
+                            slot[1] = before + grad
+                        else:
+                            slot[1] = grad
+                            if type(parent) is Tensor and not _alone(grad, grads, found):
+                                self.shared.add(parent)
+                left = slot[0] = slot[0] - 1
                 if not left:
                     ready.append(parent)
 

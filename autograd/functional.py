@@ -65,8 +65,8 @@ def backward(
     """Sum the gradients of ``tensors`` into the ``.grad`` of the leaves that they depend on.
 
     Args:
-        tensors: where to start; each needs a gradient from ``grad_tensors`` unless it has one
-            element.
+        tensors: where to start, possibly none; each needs a gradient from ``grad_tensors``
+            unless it has one element.
         grad_tensors: vectors for the vector-Jacobian products, of the tensors' shapes.
         retain_graph: keep the saved values for another pass (default: ``create_graph``).
         create_graph: record the pass itself, for higher derivatives.
@@ -83,6 +83,8 @@ def backward(
         tensor([2., 4.])
     """
     started = _sequence(tensors)
+    if not started:
+        return
     roots = check_roots(started)
     grads = _initial(started, grad_tensors, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
@@ -136,7 +138,8 @@ def grad(
         One tensor (or None) for each input.
 
     Raises:
-        RuntimeError: an input was not used and that was not allowed.
+        RuntimeError: an input was not used and that was not allowed, or there are no outputs or
+            no inputs.
 
     Example:
         >>> x = tp.tensor(3.0, requires_grad=True)
@@ -149,6 +152,10 @@ def grad(
             "grad: expected is_grads_batched=False, got True; call grad once for each vector"
         )
     started, targets = _sequence(outputs), _sequence(inputs)
+    if not started or not targets:
+        what = "inputs" if started else "outputs"
+        raise OpError(f"grad: expected at least one tensor as {what}, got an empty list; "
+                      f"`{what}` argument to `grad()` cannot be empty")  # fmt: skip
     roots = check_roots(started)
     grads = _initial(started, grad_outputs, create_graph)
     retain = create_graph if retain_graph is None else retain_graph

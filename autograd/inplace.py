@@ -138,6 +138,7 @@ def rebase(self: Tensor, history: Any) -> None:
     source = edge(base)
     if source is None and history is None:
         return
+    check_unmoved(base)
     node: Any = _new(CopySlices)
     node.parents = (source, history)
     node.attrs = _chain(self)
@@ -147,6 +148,20 @@ def rebase(self: Tensor, history: Any) -> None:
     node.meta = (base._h.shape, base._dtype, self._h.shape, self._dtype, layout)
     node.device, node.hooks = base._device, None
     base._node, base._track = node, True
+
+
+def check_unmoved(base: Tensor) -> None:
+    """Refuse a history for memory that the tensor it belongs to has left.
+
+    Raises:
+        RuntimeError: the base was resized or set to other memory since.
+    """
+    if base._extra is not None and base._extra.get("moved"):
+        raise OpError(
+            "in-place: expected a view of a tensor that still has the shape and memory it had, got "
+            "one whose base was changed by resize_ or set_; gradients cannot follow: make a new "
+            "view, or write under tp.no_grad()"
+        )
 
 
 def _chain(view: Tensor) -> tuple[tuple[Row, tuple[Any, ...]], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..backends.dtypes import complex64, complex128
 from ..backends.errors import OpError
 from .rules import fit
 from .tensor import Edge, Tensor, extra, make
@@ -35,6 +36,7 @@ class Plan:
         "needs",
         "node_type",
         "only_saved",
+        "quick",
         "rules",
         "saves",
     )
@@ -79,6 +81,22 @@ class Plan:
         )
         asked_places = [place for _, _, places in self.rules for place in places]
         self.only_saved = all(0 <= place < len(self.saves) for place in asked_places)
+        self.quick = self._quick()
+
+    def _quick(self) -> tuple[tuple[int, Any, int], ...] | None:
+        """The rules as (input, rule, place or -1), where each is for one input and one value."""
+        short = all(len(at) == 1 and len(places) <= 1 for at, _, places in self.rules)
+        if self.missing or not self.only_saved or not short:
+            return None
+        return tuple((at[0], rule, places[0] if places else -1) for at, rule, places in self.rules)
+
+
+COMPLEX = frozenset((complex64, complex128))
+
+
+def passed_on(F: Any, g: Any) -> Any:
+    """The rule of what only adds up: the gradient as it is. The engine need not call it."""
+    return g
 
 
 def parameters(rule: Any) -> tuple[str, ...]:
@@ -163,47 +181,51 @@ class Node:
             tensors: whether gradients are Tensors, so that they can be differentiated again.
         """
         plan = self.plan
-        parents, meta, types = self.parents, self.meta, F.types
+        meta, types = self.meta, F.types
         values: Any = ()
         if plan.saves:
-            values = self._unpack() if tensors else self._raw()
-            if plan.holomorphic and (meta[1] or meta[3]).is_complex:
+            if tensors or self.saved is None:
+                values = self._unpack()
+            else:
+                values = []
+                for value, version, number in self.saved:
+                    if version is not None and version[0] != number:
+                        self.check_saved()
+                    values.append(value._h if type(value) is Tensor else value)
+            if plan.holomorphic and (meta[1] or meta[3]) in COMPLEX:
                 values = [F.conj(v) if hasattr(v, "shape") else v.conjugate() for v in values]
+        if plan.quick is None:
+            return self._apply_all(F, grads, values)
+        result: list[Any] = [None] * len(self.parents)
+        for at, rule, place in plan.quick:
+            if rule is passed_on:
+                found = grads
+            else:
+                found = rule(F, grads) if place < 0 else rule(F, grads, values[place])
+            if (
+                found.shape != meta[2 * at]
+                or types is None
+                or types[found.dtype] is not meta[2 * at + 1]
+            ):
+                found = fit(F, found, meta[2 * at], meta[2 * at + 1])
+            result[at] = found
+        return result
+
+    def _apply_all(self, F: Any, grads: Any, values: Any) -> list[Any]:
+        """:meth:`apply` for rules of any form."""
+        plan, meta, parents = self.plan, self.meta, self.parents
         if plan.missing:
             self._refuse()
-        if not plan.only_saved:
-            values = (*values, *self.attrs, *meta, plan.needs)
+        values = (*values, *self.attrs, *meta, plan.needs)
         result: list[Any] = [None] * len(parents)
         for positions, rule, places in plan.rules:
-            if len(places) == 1:  # unrolled: a comprehension would cost a frame
-                found = rule(F, grads, values[places[0]])
-            elif places:
-                found = rule(F, grads, *[values[place] for place in places])
-            else:
-                found = rule(F, grads)
+            found = rule(F, grads, *[values[place] for place in places])
             if len(positions) == 1:
-                at = positions[0]
-                shape, dtype = meta[2 * at], meta[2 * at + 1]
-                seen = types[found.dtype] if types is not None else F.dtype_of(found)
-                if seen is not dtype or found.shape != shape:
-                    found = fit(F, found, shape, dtype)
-                result[at] = found
-                continue
+                found = (found,)
             for at, grad in zip(positions, found, strict=True):
                 if grad is not None and parents[at] is not None:
                     result[at] = fit(F, grad, meta[2 * at], meta[2 * at + 1])
         return result
-
-    def _raw(self) -> list[Any]:
-        """The saved values as handles."""
-        saved, values = self.saved, []
-        if saved is None:
-            self.check_saved()
-        for value, version, number in saved:
-            if version is not None and version[0] != number:
-                self.check_saved()
-            values.append(value._h if type(value) is Tensor else value)
-        return values
 
     def _unpack(self) -> list[Any]:
         """The saved values as tensors, with their history."""

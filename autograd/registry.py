@@ -73,6 +73,12 @@ class Row:
 def _check_rules(row: Row, grad: Any) -> dict[tuple[str, ...], Any]:
     """Normalise ``grad=`` to rules by tuple of input names, and refuse wrong names at import."""
     names = tuple(name.lstrip("*") for name in row.inputs)
+    taken = [name for name in (*names, *row.attrs) if name in (*row.outputs, "out")]
+    if taken:
+        raise ValueError(
+            f"op {row.name!r}: inputs or attributes named {taken}, which in rules are outputs; "
+            "choose other names"
+        )
     if grad is None:
         return {}
     if callable(grad):
@@ -183,7 +189,8 @@ def op(
             ``dtypes`` as in :class:`Public`.
 
     Raises:
-        ValueError: the name is taken, or a rule names something that does not exist.
+        ValueError: the name is taken, a rule names something that does not exist, or an input
+            or attribute has the name of an output.
     """
     _check_new(name, fields)
     row = Row(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 else:
     TensorMethods = object
 
-__all__ = ["MAYBE", "Tensor", "edge", "make", "root", "touch"]
+__all__ = ["MAYBE", "Tensor", "edge", "leave", "make", "root", "touch"]
 
 MAYBE = 2
 """Value of ``_track`` for a view made in grad mode: ask its base, which may have changed."""
@@ -263,7 +263,7 @@ def _refresh(tensor: Tensor) -> None:
     # A view always has a list of writes, which the type of the slot does not say.
     while tensor._view is not None and tensor._writes[0] != tensor._view[3]:  # type: ignore[index]
         chain.append(tensor)
-        tensor = tensor._view[0]
+        tensor = _looked_at(tensor)
     for stale in reversed(chain):
         parent, row, attrs, _ = stale._view  # type: ignore[misc]  # collected above
         source = edge(parent)
@@ -274,6 +274,34 @@ def _refresh(tensor: Tensor) -> None:
         elif stale._node is None or stale._node.parents[0] is not source:
             row.record_view(parent, stale, attrs)
         stale._view = (parent, row, attrs, stale._writes[0])  # type: ignore[index]
+
+
+def _looked_at(view: Tensor) -> Tensor:
+    """The parent of a view, as it was when the view was made.
+
+    A tensor that was turned in place (``unsqueeze_``, ``t_``, ``resize_``) has become a view of
+    what it was before, which its earlier views keep looking at.
+    """
+    parent, row, attrs, seen = view._view  # type: ignore[misc]  # only views are asked
+    for version, before in (parent._extra or {}).get("earlier", ()):
+        if version > seen:
+            view._view = (before, row, attrs, seen)
+            return before  # type: ignore[no-any-return]  # what _extra holds has no type
+    return parent
+
+
+def leave(tensor: Tensor) -> Tensor:
+    """What a tensor is now, for its views to look at while it becomes something else.
+
+    Counts as a write, so that they notice, and so does whoever saved the tensor for backward.
+    """
+    before = make(tensor._h, tensor._dtype, tensor._device)
+    before._node, before._track = tensor._node, tensor._track
+    before._writes, before._view = tensor._writes, tensor._view
+    if before._writes is not None:  # else nothing looks at this memory
+        before._writes[0] += 1
+        extra(tensor).setdefault("earlier", []).append((before._writes[0], before))
+    return before
 
 
 def _describe(tensor: Tensor) -> str:

@@ -113,7 +113,8 @@ def _spread(xp: Any) -> dict[str, Kernel]:
 
     def std(x: Any, dims: Any, correction: float, keepdim: bool) -> Any:
         if x.dtype.itemsize == 2 and _is_half(x):
-            return xp.sqrt(var(x.astype(xp.float32), dims, correction, keepdim)).astype(x.dtype)
+            found = var(x.astype(xp.float32), dims, correction, keepdim)
+            return xp.sqrt(found, out=found).astype(x.dtype)
         found = var(x, dims, correction, keepdim)
         return xp.sqrt(found, out=found)
 

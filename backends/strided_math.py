@@ -226,7 +226,7 @@ def _parts(xp: Any) -> dict[str, Kernel]:
         return x.copy() if x.dtype.kind == "b" else xp.sign(x, out=out)
 
     return {
-        "conj": lambda x: xp.conjugate(x) if x.dtype.kind == "c" else x,
+        "conj": lambda x: xp.conjugate(x, out=...) if x.dtype.kind == "c" else x,
         "real": lambda x: x.real,
         "imag": lambda x: x.imag,
         "complex": complex_,

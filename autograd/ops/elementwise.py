@@ -17,6 +17,7 @@ from ..kinds import (
     NUMERIC_REAL,
     REAL_FLOAT,
 )
+from ..node import passed_on
 from ..registry import op
 
 __all__ = ["conj", "drop", "is_array"]
@@ -39,9 +40,9 @@ def drop(F: Any, mask: Any, g: Any) -> Any:
 
 # --- sums and products ------------------------------
 
-op("add", BINARY, grad={"x": lambda F, g: g, "y": lambda F, g: g}, public=False)
+op("add", BINARY, grad={"x": passed_on, "y": passed_on}, public=False)
 op("sub", BINARY, xp="subtract", dtype=NO_BOOL, public=False,
-   grad={"x": lambda F, g: g, "y": lambda F, g: -g})  # fmt: skip
+   grad={"x": passed_on, "y": lambda F, g: -g})  # fmt: skip
 op("mul", BINARY, holomorphic=True, xp="multiply", aliases=("multiply",),
    grad={"x": lambda F, g, y: g * y, "y": lambda F, g, x: g * x})  # fmt: skip
 op("div", BINARY, holomorphic=True, xp="divide", dtype=INT_TO_FLOAT, public=False,

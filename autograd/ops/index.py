@@ -11,7 +11,7 @@ from ...backends.strided_index import host_scatter_reduce
 from ..families import GENERIC
 from ..registry import op
 
-__all__: list[str] = []
+__all__ = ["check_range"]
 
 
 # --- x[indices] -------------------------------------------------------------------------------
@@ -40,12 +40,34 @@ op("nonzero", GENERIC, inputs=("x",), attrs=(), public=False)
 # --- along one dimension ----------------------------------------------------------------------
 
 
+def check_range(F: Any, index: Any, count: int, then: str) -> None:
+    """Refuse numbers outside of ``[0, count)``, which indexing would count from the end.
+
+    Waits for one truth value from the device; a fast kernel can check on its own.
+
+    Raises:
+        IndexError: naming the smallest or the largest number.
+    """
+    outside = F.any(F.logical_or(index < 0, index >= count), None, False)
+    to_host = F.backend.to_host
+    if bool(to_host(outside)):
+        low, high = (int(to_host(find(index, None, False))) for find in (F.amin, F.amax))
+        wrong = low if low < 0 else high
+        raise IndexError(f"expected numbers from 0 to {count - 1}, got {wrong}; {then}")
+
+
+def _index_select(F: Any, x: Any, dim: int, index: Any) -> Any:
+    size = x.shape[dim] if x.shape else 1
+    check_range(F, index, size, f"index out of range for dimension {dim} with size {size}")
+    return F.index_get(x, _whole(dim, index))
+
+
 def _whole(dim: int, index: Any) -> tuple[Any, ...]:
     return (*(None,) * dim, index)
 
 
 op("index_select", GENERIC, inputs=("x",), attrs=("dim", "index"), xp=None, public=False,
-   generic=lambda F, x, dim, index: F.index_get(x, _whole(dim, index)),
+   generic=_index_select,
    grad=lambda F, g, x_shape, x_dtype, dim, index:
        F.index_add(F.zeros(x_shape, x_dtype), g, dim, index))  # fmt: skip
 op("index_add", GENERIC, inputs=("x", "source"), attrs=("dim", "index"), xp=None, public=False,

@@ -8,6 +8,7 @@ from typing import Any
 from ...backends.dtypes import int64
 from ..families import GENERIC
 from ..registry import op
+from .index import check_range
 
 __all__: list[str] = []
 
@@ -70,9 +71,13 @@ def _embedding_back(F: Any, g: Any, index: Any, rows: int) -> Any:
     return F.index_put(F.zeros((rows, *inner), F.dtype_of(g)), g, (index,), True)
 
 
+def _embedding(F: Any, weight: Any, index: Any, padding: int | None, by_count: bool) -> Any:
+    check_range(F, index, weight.shape[0], "index out of range in self")
+    return F.index_get(weight, (index,))
+
+
 op("embedding", GENERIC, inputs=("weight", "index"), attrs=("padding", "by_count"), xp=None,
-   public=False, generic=lambda F, weight, index, padding, by_count: F.index_get(weight, (index,)),
-   grad={"weight": _embedding_rule})  # fmt: skip
+   public=False, generic=_embedding, grad={"weight": _embedding_rule})  # fmt: skip
 op("embedding_back", GENERIC, inputs=("g", "index"), attrs=("rows",), xp=None, public=False,
    generic=_embedding_back,
    grad={"g": lambda F, g, index: F.embedding(g, index, None, False)})  # fmt: skip
@@ -83,17 +88,20 @@ op("embedding_back", GENERIC, inputs=("g", "index"), attrs=("rows",), xp=None, p
 # the sum of the weights of all targets that count: what "mean" divides by.
 
 
-def _weighted(F: Any, target: Any, weight: Any, ignore: int, dtype: Any) -> Any:
+def _weighted(
+    F: Any, target: Any, weight: Any, classes: int, ignore: int, dtype: Any
+) -> tuple[Any, Any]:
     """The weight of each target, 0 for the ignored; and targets that are safe to index with."""
     keep = target != ignore
     known = F.where(keep, target, F.zeros(tuple(target.shape), F.dtype_of(target)))
     known = F.cast(known, int64)
+    check_range(F, known, classes, "Target is out of bounds")
     found = F.cast(keep, dtype)
     return found if weight is None else found * F.index_get(weight, (known,)), known
 
 
 def _nll(F: Any, x: Any, target: Any, weight: Any, reduction: str, ignore: int) -> Any:
-    weights, known = _weighted(F, target, weight, ignore, F.dtype_of(x))
+    weights, known = _weighted(F, target, weight, x.shape[1], ignore, F.dtype_of(x))
     index = F.reshape(known, (known.shape[0], 1, known.shape[1]))
     picked = F.reshape(F.gather(x, 1, index), tuple(target.shape))
     losses, total = -(picked * weights), F.sum(weights, None, False)
@@ -106,7 +114,7 @@ def _nll(F: Any, x: Any, target: Any, weight: Any, reduction: str, ignore: int) 
 def _nll_back(
     F: Any, g: Any, target: Any, weight: Any, total: Any, shape: Any, reduction: str, ignore: int
 ) -> Any:
-    weights, known = _weighted(F, target, weight, ignore, F.dtype_of(g))
+    weights, known = _weighted(F, target, weight, shape[1], ignore, F.dtype_of(g))
     scale = -(g / total) if reduction == "mean" else -g
     index = F.reshape(known, (known.shape[0], 1, known.shape[1]))
     source = F.reshape(weights * scale, tuple(index.shape))

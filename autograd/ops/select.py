@@ -207,6 +207,15 @@ op(
     ref=lambda np, x: np.where(x > 0, 1, np.where(x < 0, -1, 0)).astype(x.dtype),
 )
 op("sgn", UNARY, xp=None, dtype=DEFAULT, generic=_sgn, grad=_sgn_grad)
+
+
+def positive(input: Any) -> Tensor:
+    """The tensor itself; bool is refused as by the other arithmetic."""
+    if type(input) is Tensor and input._dtype is not bool_:
+        return input
+    return slow.unary(ROWS["positive"], input, None)
+
+
 op(
     "positive",
     UNARY,
@@ -214,7 +223,7 @@ op(
     inplace=False,
     grad=lambda F, g: g,
     ref="positive",
-    call=lambda input: input if input._dtype is not bool_ else ROWS["neg"].call(input),
+    call=positive,
 )
 
 # --- repairs ------------------------------

@@ -323,3 +323,13 @@ def test_anomaly_mode_shows_the_forward_call() -> None:
         with pytest.raises(RuntimeError, match=r"SqrtBackward0[\s\S]*x\.sqrt\(\)"):
             explode()
     assert not tp.autograd.is_anomaly_enabled()
+
+
+def test_refuses_to_start_from_nothing_or_to_go_nowhere() -> None:
+    x = leaf(1.0)
+    with pytest.raises(RuntimeError, match="at least one tensor as outputs"):
+        tp.autograd.grad([], [x])
+    with pytest.raises(RuntimeError, match="at least one tensor as inputs"):
+        tp.autograd.grad([x * 2], [])
+    tp.autograd.backward([])  # nothing to do, as in torch
+    assert x.grad is None

@@ -314,6 +314,46 @@ def test_in_place_views(name, args) -> None:
     agree(program)
 
 
+@pytest.mark.parametrize("name", ["unsqueeze_", "t_", "squeeze_", "transpose_"])
+def test_views_made_before_an_in_place_view_keep_their_place(name) -> None:
+    args = {"unsqueeze_": (0,), "transpose_": (0, 1)}.get(name, ())
+
+    def program(m):
+        x = m.tensor(DATA, requires_grad=True)
+        y = x * 1
+        early = y[1]
+        getattr(y, name)(*args)
+        between = y[0]
+        getattr(y, name)(*args)
+        early.mul_(m.tensor([2.0, 3.0, 4.0, 5.0], dtype=m.float64))
+        between.mul_(7)
+        early.exp_()
+        weights = m.tensor(WEIGHTS).reshape(tuple(y.shape))
+        (g,) = m.autograd.grad((y * y * weights).sum() + (between * between).sum(), x)
+        return [np.asarray(y._version), values(y), values(early), values(between), values(g)]
+
+    agree(program)
+
+
+def test_an_in_place_view_counts_as_a_write() -> None:
+    x = tp.tensor(DATA, requires_grad=True)
+    y = x * 1
+    out = y * y
+    y.t_()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        out.sum().backward()
+
+
+def test_views_of_a_resized_tensor_refuse_gradients() -> None:
+    for change in (lambda x: x.resize_(2, 2), lambda x: x.set_(tp.ones(3, dtype=tp.float64))):
+        x = tp.tensor(DATA)
+        view = x[1]
+        change(x)
+        view.add_(1)  # without gradients it is only memory
+        with pytest.raises(RuntimeError, match="resize_ or set_"):
+            view.mul_(tp.ones(4, dtype=tp.float64, requires_grad=True))
+
+
 def test_in_place_views_refuse_leaves() -> None:
     with pytest.raises(RuntimeError, match="leaf"):
         tp.ones(2, requires_grad=True).unsqueeze_(0)

@@ -90,10 +90,15 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """``x`` where it is above ``threshold``, ``value`` elsewhere.
 
+    Of a tensor of integers both numbers are first rounded towards 0.
+
     Example:
         >>> tp.nn.functional.threshold(tp.tensor([1.0, 3.0]), 2.0, 0.0).tolist()
         [0.0, 3.0]
     """
+    is_tensor("threshold", "input", input)
+    if not input._dtype.is_inexact:
+        threshold, value = int(threshold), int(value)
     return _run("threshold", ROWS["threshold"].call, input, inplace, threshold, value)
 
 
