@@ -92,11 +92,11 @@ class Ordering:
         """``argmax`` or ``argmin`` along one dimension, or of all elements."""
 
         def kernel(x: Any, dim: int | None, keepdim: bool) -> Any:
-            found = function(x, axis=dim)
+            found = self.xp.asarray(function(x, axis=dim))
             if keepdim:
                 shape = tuple(1 if dim in (d, None) else n for d, n in enumerate(x.shape))
-                return self.xp.reshape(found, shape)
-            return self.xp.asarray(found)
+                return found.reshape(shape)
+            return found
 
         return kernel
 
