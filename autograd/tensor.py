@@ -286,7 +286,7 @@ def _looked_at(view: Tensor) -> Tensor:
     for version, before in (parent._extra or {}).get("earlier", ()):
         if version > seen:
             view._view = (before, row, attrs, seen)
-            return before  # type: ignore[no-any-return]  # what _extra holds has no type
+            return before
     return parent
 
 

@@ -67,10 +67,10 @@ def test_positive_names_itself(device) -> None:
     x = tp.ones(2, device=device)
     assert tp.positive(x) is x
     assert +x is x
-    with pytest.raises(RuntimeError, match="^positive: .*bool"):
+    with pytest.raises(RuntimeError, match=r"^positive: .*bool"):
         tp.positive(tp.tensor([True], device=device))
     for wrong in ("x", 3, None, [1.0]):
-        with pytest.raises(TypeError, match="^positive: expected input to be a tensor"):
+        with pytest.raises(TypeError, match=r"^positive: expected input to be a tensor"):
             tp.positive(wrong)
 
 

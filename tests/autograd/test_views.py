@@ -292,14 +292,9 @@ def test_detached_tensors_share_memory_and_version() -> None:
 
 @pytest.mark.parametrize(
     ("name", "args"),
-    [
-        ("unsqueeze_", (0,)),
-        ("transpose_", (0, 1)),
-        ("t_", ()),
-        ("squeeze_", ()),
-        ("swapaxes_", (1, 0)),
-    ],
-)
+    [("unsqueeze_", (0,)), ("transpose_", (0, 1)), ("t_", ()), ("squeeze_", ()),
+     ("swapaxes_", (1, 0))],
+)  # fmt: skip
 def test_in_place_views(name, args) -> None:
     def program(m):
         x = m.tensor(DATA, requires_grad=True)

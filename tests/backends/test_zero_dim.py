@@ -47,7 +47,7 @@ class Watch:
 
 
 @pytest.fixture
-def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     """Every kernel of the device, as ops call it, under watch."""
     watcher = Watch()
     for name, row in ROWS.items():
@@ -55,7 +55,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
             kernel = row.kernels[CPU]
             monkeypatch.setitem(row.kernels, CPU, watcher.wrap(name, kernel))
             monkeypatch.setattr(CPU.F, name, watcher.wrap(name, getattr(CPU.F, name)))
-    yield watcher
+    return watcher
 
 
 def _calls(case: Case) -> Iterator[Sample]:
