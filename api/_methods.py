@@ -208,7 +208,6 @@ def retain_grad(self: Tensor) -> None:
             "on Tensor that has requires_grad=False",
             op="retain_grad",
         )
-    extra(self)["retains_grad"] = True
     # The node must not keep the tensor alive: that would be a cycle.
     reference = weakref.ref(self)
 
@@ -218,9 +217,18 @@ def retain_grad(self: Tensor) -> None:
             kept = grad if grad._node is not None else ROWS["clone"].call(grad)
             tensor._grad = kept if tensor._grad is None else tensor._grad + kept
 
-    self.register_hook(keep_for_retain_grad)
+    handles: list[RemovableHandle] = []
+
+    def attach() -> None:
+        """Put the hook on the tensor's node, and off the one that it had before."""
+        tensor = reference()
+        if tensor is not None:
+            while handles:
+                handles.pop().remove()
+            handles.append(tensor.register_hook(keep_for_retain_grad))
+
+    attach()
+    extra(self)["retain"] = attach
 
 
-METHODS["retains_grad"] = property(
-    lambda self: self._extra is not None and self._extra.get("retains_grad", False)
-)
+METHODS["retains_grad"] = property(lambda self: self._extra is not None and "retain" in self._extra)

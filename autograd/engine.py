@@ -12,7 +12,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from ..backends.errors import OpError
+from ..backends.errors import OpError, OpTypeError
 from .kernels import tensor_kernels
 from .modes import ANOMALY, enable_grad, no_grad
 from .node import Node
@@ -139,17 +139,18 @@ class _Task:
         """Work off the nodes whose gradients are complete, and those that become so."""
         slots, plain = self.slots, self.wanted is None and not self.create and not ANOMALY[0]
         while ready:
-            node = ready.pop()
-            slot = slots[node]
+            slot = slots[node := ready.pop()]
             grads, slot[1] = slot[1], None
             if type(node) is Tensor:
                 if grads is not None and (self.wanted is None or node in self.wanted):
                     self.finish_leaf(node, grads)
                 continue
+            fresh = False
             if grads is None:
                 found: Any = (None,) * len(node.parents)
             elif plain and node.hooks is None and type(grads) is not dict:
                 found = node.apply(node.device.F, grads, False)
+                fresh = len(found) == 1 or (len(found) == 2 and found[0] is not found[1])
                 if not self.retain and node.saved:
                     node.saved = None
             else:
@@ -170,7 +171,7 @@ class _Task:
                             slot[1] = before + grad
                         else:
                             slot[1] = grad
-                            if type(parent) is Tensor and not _alone(grad, grads, found):
+                            if type(parent) is Tensor and (not fresh or grad is grads):
                                 self.shared.add(parent)
                 left = slot[0] = slot[0] - 1
                 if not left:
@@ -231,11 +232,11 @@ class _Task:
         for index, hook in list(hooks.outputs.values()):
             found = hook(shown[index])
             if found is not None:
-                shown[index] = found
+                shown[index] = _checked("register_hook", found, shown[index])
         for hook in list(hooks.pre.values()):
             found = hook(tuple(shown))
             if found is not None:
-                shown = list(found) if isinstance(found, (tuple, list)) else [found]
+                shown = _all_checked("register_prehook", found, shown)
         hidden = tuple(self.hide(g) for g in shown)
         return hidden if many else hidden[0]
 
@@ -245,9 +246,7 @@ class _Task:
             ins = tuple(self.show(g, device) for g in found)
             replaced = hook(ins, tuple(self.show(g, device) for g in grads))
             if replaced is not None:
-                if not isinstance(replaced, (tuple, list)):
-                    replaced = (replaced,)
-                found = [self.hide(g) for g in replaced]
+                found = [self.hide(g) for g in _all_checked("grad_fn.register_hook", replaced, ins)]
         return found
 
     def capture(self, node: Any, grads: Any, many: bool) -> None:
@@ -273,7 +272,7 @@ class _Task:
             shown = self.show(grad, leaf._device)
             for hook in list(hooks.values()):
                 found = hook(shown)
-                shown = shown if found is None else found
+                shown = shown if found is None else _checked("register_hook", found, shown)
             grad = self.hide(shown)
         if not self.accumulate:
             self.captured[leaf] = self.show(grad, leaf._device)
@@ -301,9 +300,38 @@ class _Task:
 _SUMMING = threading.Lock()
 
 
-def _alone(grad: Any, grads: Any, found: Any) -> bool:
-    """Whether a rule made this gradient for one input alone, and did not just pass ``g`` on."""
-    return grad is not grads and (len(found) == 1 or sum(other is grad for other in found) == 1)
+def _checked(hook: str, found: Any, before: Tensor | None) -> Any:
+    """What a hook gave instead of a gradient, if it can stand for it.
+
+    Raises:
+        TypeError: it is no tensor.
+        RuntimeError: its shape or device is another.
+    """
+    if found is None or before is None:
+        return found
+    if type(found) is not Tensor:
+        raise OpTypeError(
+            f"{hook}: expected a tensor or None from the hook, got {type(found).__name__}; "
+            "return a gradient like the one that was given"
+        )
+    if found._h.shape != before._h.shape or found._device is not before._device:
+        raise OpError(
+            f"{hook}: expected a gradient of shape {tuple(before._h.shape)} on {before._device} "
+            f"from the hook, got one of shape {tuple(found._h.shape)} on {found._device}; a hook "
+            "must not change what a gradient is like"
+        )
+    return found.to(before._dtype)
+
+
+def _all_checked(hook: str, found: Any, before: Any) -> list[Any]:
+    """:func:`_checked` for the gradients of a node."""
+    given = list(found) if isinstance(found, (tuple, list)) else [found]
+    if len(given) != len(before):
+        raise OpError(
+            f"{hook}: expected {len(before)} gradients from the hook, got {len(given)}; return as "
+            "many as were given"
+        )
+    return [_checked(hook, new, old) for new, old in zip(given, before, strict=True)]
 
 
 def _traced(node: Node, message: str) -> str:
@@ -319,6 +347,10 @@ def check_roots(tensors: Sequence[Tensor]) -> list[Any]:
     """
     roots = []
     for position, tensor in enumerate(tensors):
+        if type(tensor) is not Tensor:
+            raise OpTypeError(
+                f"backward: expected tensors, got {type(tensor).__name__} at position {position}"
+            )
         found = edge(tensor)
         if found is None:
             raise OpError(

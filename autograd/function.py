@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ from .inplace import bump, check_leaf, rebase
 from .modes import GRAD_MODE, no_grad
 from .node import Node
 from .record import hang, keep
-from .tensor import Edge, Tensor, _new, edge, make, root
+from .tensor import Edge, Tensor, _new, edge, extra, make, touch
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
 
@@ -25,7 +26,7 @@ class FunctionCtx:
         self._to_save: tuple[Any, ...] = ()
         self._dirty: tuple[Tensor, ...] = ()
         self._no_grad_outputs: tuple[Tensor, ...] = ()
-        self._node: Any = None
+        self._node: Any = None  # a weak reference: the node holds the ctx
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep inputs or outputs for ``backward``; read them there as ``ctx.saved_tensors``.
@@ -50,7 +51,13 @@ class FunctionCtx:
         """
         if self._node is None:
             return self._to_save
-        found: tuple[Tensor | None, ...] = self._node.unpacked()
+        node = self._node()
+        if node is None:
+            raise OpError(
+                "saved_tensors: expected a graph that still exists, got one that is gone; read "
+                "them in backward"
+            )
+        found: tuple[Tensor | None, ...] = node.unpacked()
         return found
 
     def mark_dirty(self, *tensors: Tensor) -> None:
@@ -192,34 +199,45 @@ class Function:
                 result = cls.forward(*args, **kwargs)
                 setup(ctx, args, result)
         outs = result if isinstance(result, tuple) else (result,)
-        dirty = {id(x) for x in ctx._dirty}
         for x in ctx._dirty:
+            if not any(out is x for out in outs):
+                raise OpError(
+                    f"{cls.__name__}: expected forward to return every tensor that it marked with "
+                    "mark_dirty, got one that it did not; return it too"
+                )
             bump(x)
         if recording:
-            fresh = _fresh_outputs(outs, args, dirty)
-            _record(cls, ctx, fresh, args, parents)
+            fresh = _fresh_outputs(cls.__name__, outs, args, ctx._dirty)
+            _record(cls, ctx, outs, fresh, args, parents)
             outs = fresh
         return outs if isinstance(result, tuple) else outs[0]
 
 
 def _fresh_outputs(
-    outs: tuple[Any, ...], args: tuple[Any, ...], dirty: set[int]
+    name: str, outs: tuple[Any, ...], args: tuple[Any, ...], dirty: tuple[Tensor, ...]
 ) -> tuple[Any, ...]:
-    """Outputs that may carry a node: an argument given back unchanged becomes an alias of it."""
+    """Outputs that may carry a node: arguments given back, and views, become aliases of them.
+
+    Their memory is that of another tensor, which knows nothing of this function, so that recorded
+    writes to them are refused.
+    """
     given = {id(x) for x in args}
+    written = {id(x) for x in dirty}
     found = []
     for out in outs:
-        if type(out) is Tensor and id(out) in given and id(out) not in dirty:
+        looks = type(out) is Tensor and (id(out) in given or out._view is not None)
+        if looks and id(out) not in written:
             alias = make(out._h, out._dtype, out._device)
-            alias._writes = out._writes
+            alias._writes = touch(out)
+            extra(alias)["output_of"] = name
             out = alias
         found.append(out)
     return tuple(found)
 
 
 def _record(
-    cls: type[Function], ctx: FunctionCtx, outs: tuple[Any, ...], args: tuple[Any, ...],
-    parents: tuple[Any, ...],
+    cls: type[Function], ctx: FunctionCtx, given: tuple[Any, ...], outs: tuple[Any, ...],
+    args: tuple[Any, ...], parents: tuple[Any, ...],
 ) -> None:  # fmt: skip
     if cls._node_type is None or cls._node_type.function is not cls:
         body = {"__slots__": (), "function": cls}
@@ -233,24 +251,29 @@ def _record(
         for part in ((x._h.shape, x._dtype) if type(x) is Tensor else (None, None))
     )  # fmt: skip
     frozen = {id(x) for x in ctx._no_grad_outputs}
-    live = [out if type(out) is Tensor and id(out) not in frozen else None for out in outs]
-    _save(node, ctx, outs)
+    live = [
+        out if type(out) is Tensor and id(was) not in frozen else None
+        for was, out in zip(given, outs, strict=True)
+    ]
+    _save(node, ctx, given, args)
     views = [out for out in live if out is not None and out._view is not None]
     if any(out is not None for out in live):
         hang(node, tuple(live))
     for out in views:  # a dirty view: its base takes the history
         history, out._node = out._node, None
         rebase(out, history)
-    ctx._node, ctx._to_save = node, ()
+    ctx._node, ctx._to_save = weakref.ref(node), ()
 
 
-def _save(node: Any, ctx: FunctionCtx, outs: tuple[Any, ...]) -> None:
+def _save(node: Any, ctx: FunctionCtx, outs: tuple[Any, ...], args: tuple[Any, ...]) -> None:
+    """Keep what forward asked for: inputs as they are, outputs without the tensor."""
     parts: list[Any] = []
     slots: list[int | None] = []
+    inputs = {id(x) for x in args} - {id(x) for x in ctx._dirty}
     for tensor in ctx._to_save:
         index = next((i for i, out in enumerate(outs) if out is tensor), None)
         value, version, number = keep(tensor)
-        if index is not None and not (tensor._view is not None and root(tensor) is not tensor):
+        if index is not None and id(tensor) not in inputs:
             value = (tensor._h, tensor._dtype)
         else:
             index = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..backends.errors import OpError
+from ..backends.errors import OpError, OpTypeError
 from .engine import _key, check_roots, run
+from .slow import as_tensor
 from .tensor import Tensor, edge, make
 
 __all__ = ["backward", "grad"]
@@ -16,13 +17,28 @@ def _sequence(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (tuple, list)) else [value]
 
 
-def _initial(roots: list[Tensor], grads: Any, create_graph: bool) -> list[Tensor]:
-    """The gradients to start with: ones for scalars, given ones otherwise."""
+def _holds_tensors(value: Any) -> bool:
+    """Whether this is a list of gradients (or None) rather than the numbers of one."""
+    listed = isinstance(value, (tuple, list))
+    return listed and all(item is None or isinstance(item, Tensor) for item in value)
+
+
+def _given(roots: list[Tensor], grads: Any) -> list[Any]:
+    """One gradient, or None, for each root."""
+    plain = not isinstance(grads, Tensor) and grads is not None
+    if plain and len(roots) == 1 and not _holds_tensors(grads):  # a number, an array, a list
+        grads = as_tensor[0](grads, device=roots[0]._device)
     given = [None] * len(roots) if grads is None else _sequence(grads)
     if len(given) != len(roots):
         raise OpError(
             f"backward: expected one gradient for each of {len(roots)} tensors, got {len(given)}"
         )
+    return given
+
+
+def _initial(roots: list[Tensor], grads: Any, create_graph: bool) -> list[Tensor]:
+    """The gradients to start with: ones for scalars, given ones otherwise."""
+    given = _given(roots, grads)
     found = []
     for tensor, value in zip(roots, given, strict=True):
         if value is None:
@@ -39,6 +55,11 @@ def _initial(roots: list[Tensor], grads: Any, create_graph: bool) -> list[Tensor
                 )
             handle = tensor._device.F.full(tuple(tensor._h.shape), 1, tensor._dtype)
             value = make(handle, tensor._dtype, tensor._device)
+        elif type(value) is not Tensor:
+            raise OpTypeError(
+                f"backward: expected a tensor or None as gradient, got {type(value).__name__}; "
+                "make one with tp.tensor(...)"
+            )
         elif tuple(value._h.shape) != tuple(tensor._h.shape):
             raise OpError(
                 f"backward: expected a gradient of shape {tuple(tensor._h.shape)}, the tensor's, "
@@ -94,17 +115,31 @@ def backward(
     targets = _sequence(inputs)
     if not targets:
         raise OpError("backward: expected inputs to be None or a few tensors, got an empty list")
-    found = _gradients(roots, grads, targets, retain, create_graph)
-    for tensor, value in zip(targets, found, strict=True):
+    edges = _edges(targets)
+    captured = run(
+        roots, grads, edges, retain_graph=retain, create_graph=create_graph, accumulate=True
+    )
+    for tensor, found in zip(targets, edges, strict=True):
+        value = captured.get(_key(found))  # leaves have summed up theirs on the way
         if value is not None:
-            tensor._grad = value if tensor._grad is None else tensor._grad + value
+            kept = value if create_graph else value.clone()
+            tensor._grad = kept if tensor._grad is None else tensor._grad + kept
 
 
-def _gradients(
-    roots: list[Any], grads: list[Tensor], targets: list[Tensor], retain: bool, create: bool
-) -> list[Tensor | None]:
+def _edges(targets: list[Tensor]) -> list[Any]:
+    """Where the gradients of the targets arrive.
+
+    Raises:
+        TypeError: one is no tensor.
+        RuntimeError: one does not require grad.
+    """
     edges = []
     for position, target in enumerate(targets):
+        if type(target) is not Tensor:
+            raise OpTypeError(
+                f"grad: expected tensors as inputs, got {type(target).__name__} at position "
+                f"{position}"
+            )
         found = edge(target)
         if found is None:
             raise OpError(
@@ -112,6 +147,13 @@ def _gradients(
                 " one of the differentiated Tensors does not require grad"
             )
         edges.append(found)
+    return edges
+
+
+def _gradients(
+    roots: list[Any], grads: list[Tensor], targets: list[Tensor], retain: bool, create: bool
+) -> list[Tensor | None]:
+    edges = _edges(targets)
     captured = run(roots, grads, edges, retain_graph=retain, create_graph=create, accumulate=False)
     return [captured.get(_key(found)) for found in edges]
 

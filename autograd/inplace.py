@@ -120,6 +120,12 @@ def check_leaf(name: str, self: Tensor) -> None:
             "is being used in an in-place operation: write under tp.no_grad(), or clone() first",
             op=name,
         )
+    if base._extra is not None and "output_of" in base._extra:
+        raise OpError(
+            f"{name}: expected a tensor with memory of its own, got an output of "
+            f"{base._extra['output_of']} that aliases another tensor; Output of a custom Function "
+            "is a view and is being modified inplace: clone() it first"
+        )
     if self._view is not None and self._track is False:
         raise OpError(
             f"{name}: expected a view made in grad mode, got one made under no_grad, which is "
@@ -130,6 +136,12 @@ def check_leaf(name: str, self: Tensor) -> None:
 
 def rebase(self: Tensor, history: Any) -> None:
     """Give ``self`` (or, for a view, its base) the history of what was just written."""
+    _rebase(self, history)
+    if self._extra is not None and "retain" in self._extra and edge(self) is not None:
+        self._extra["retain"]()  # retain_grad() follows the tensor to its new node
+
+
+def _rebase(self: Tensor, history: Any) -> None:
     if self._view is None:
         if not (history is None and self._track is False):
             self._node, self._track = history, history is not None
@@ -250,6 +262,7 @@ def write_out(name: str, out: Any, result: Tensor) -> Tensor:
             UserWarning,
             stacklevel=4,
         )
+    bump(out)  # a node that saved it must notice, though the memory is now another
     out._h = out._device.F.clone(out._device.F.cast(result._h, out._dtype))
     out._writes = None
     return out

@@ -49,10 +49,7 @@ class Plan:
         active = [(key, rule) for key, rule in row.rules.items() if wanted & set(key)]
         covered = {name for key, _ in active for name in key}
         self.missing = sorted(wanted - covered)
-        codes = {name: i for i, name in enumerate(names)}
-        codes |= {name: -1 - k for k, name in enumerate(row.outputs)}
-        if len(row.outputs) == 1:
-            codes["out"] = -1
+        codes = {name: i for i, name in enumerate(names)} | _output_codes(row)
         asked = [parameters(rule) for _, rule in active]
         saved = {codes[name] for params in asked for name in params if name in codes}
         self.saves = tuple(sorted(saved, reverse=True))
@@ -99,6 +96,12 @@ def passed_on(F: Any, g: Any) -> Any:
     return g
 
 
+def _output_codes(row: Row) -> dict[str, int]:
+    """The save codes of a row's outputs; the only one is called ``out``."""
+    codes = {name: -1 - k for k, name in enumerate(row.outputs)}
+    return codes | {"out": -1} if len(row.outputs) == 1 else codes
+
+
 def parameters(rule: Any) -> tuple[str, ...]:
     """What a rule asks for: its parameter names after ``F`` and ``g``."""
     code = rule.__code__
@@ -108,13 +111,14 @@ def parameters(rule: Any) -> tuple[str, ...]:
 class Hooks:
     """The hooks of one node, made when the first is registered."""
 
-    __slots__ = ("outputs", "post", "pre", "trace")
+    __slots__ = ("metadata", "outputs", "post", "pre", "trace")
 
     def __init__(self) -> None:
         self.pre: dict[int, Any] = {}  # on the node: hook(grad_outputs)
         self.post: dict[int, Any] = {}  # on the node: hook(grad_inputs, grad_outputs)
         self.outputs: dict[int, tuple[int, Any]] = {}  # on a tensor: (output, hook(grad))
         self.trace: list[str] | None = None
+        self.metadata: dict[str, Any] = {}
 
 
 class RemovableHandle:
@@ -280,8 +284,8 @@ class Node:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """A dict for notes; dropped with the view of the node that it was set on."""
-        return {}
+        """A dict for notes of your own on this node."""
+        return hooks_of(self).metadata
 
     def register_hook(self, hook: Any) -> RemovableHandle:
         """Call ``hook(grad_inputs, grad_outputs)`` after this node ran backward."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..backends import dtypes
 from ..backends.dtypes import DType
+from ..backends.errors import OpTypeError
 
 if TYPE_CHECKING:
     from ..backends.device import Device
@@ -148,6 +149,8 @@ class Tensor(TensorMethods, metaclass=_TensorType):
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
+        if value is not None and type(value) is not Tensor:
+            raise OpTypeError(f"grad: expected a tensor or None, got {type(value).__name__}")
         if value is not None:
             wanted, got = _describe(self), _describe(value)
             if wanted != got:
