@@ -104,7 +104,8 @@ def infer(name: str, shape: tuple[int, ...], count: int) -> tuple[int, ...]:
     if (not holes and known != count) or (holes and known and count % known):
         raise OpError(
             f"{name}: expected a shape for {count} elements, got {shape}; "
-            f"shape '{list(shape)}' is invalid for input of size {count}",
+            f"shape '{list(shape)}' is invalid for input of size {count}; -1 as one of the sizes "
+            "stands for whatever fits",
             op=name,
         )
     if holes and not known:

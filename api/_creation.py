@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ._dlpack import AsWords
 from .autograd import slow
-from .autograd.errors import OpError, OpTypeError
+from .autograd.errors import OpError, OpTypeError, OpValueError
 from .autograd.tensor import Tensor, default_dtype_of, make
 from .backends import dtypes
 from .backends.device import Device, for_array, get_default_device
@@ -38,7 +39,14 @@ def shape_of(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
         RuntimeError: a size is negative.
     """
     if len(size) == 1 and not hasattr(size[0], "__index__"):
-        size = tuple(size[0])
+        try:
+            size = tuple(size[0])
+        except TypeError:
+            raise OpTypeError(
+                f"{name}: expected integers as sizes, got {size[0]!r}; write for example "
+                f"{name}(2, 3)",
+                op=name,
+            ) from None
     if _ONLY_INTS.issuperset(map(type, size)) and min(size, default=0) >= 0:
         return size
     try:
@@ -215,12 +223,19 @@ def from_numpy(array: np.ndarray) -> Tensor:
 
     Raises:
         TypeError: not an array, or of a type without a counterpart.
+        ValueError: the strides are no multiples of the element's size, as in a packed record.
     """
     if not isinstance(array, np.ndarray):
         raise OpTypeError(
             f"from_numpy: expected a numpy.ndarray, got {type(array).__name__}", op="from_numpy"
         )
     device = Device("cpu")
+    if _has_gaps_within_elements(array):
+        raise OpValueError(
+            f"from_numpy: expected strides that are multiples of {array.itemsize} bytes, the "
+            f"size of an element, got {array.strides}; use .copy() for an array of its own",
+            op="from_numpy",
+        )
     if not array.dtype.isnative:
         raise OpTypeError(
             f"from_numpy: expected native byte order, got {array.dtype}; convert it with "
@@ -230,6 +245,12 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return make(device.backend.adopt(array), dtypes.from_numpy(array.dtype), device)
 
 
+def _has_gaps_within_elements(array: np.ndarray) -> bool:
+    """Whether strides cannot be counted in elements, as for a field of packed records."""
+    size = array.itemsize
+    return size > 1 and any(stride % size for stride in array.strides)
+
+
 def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
     """A tensor of ``data``, without a copy where type and device already fit."""
     where = None if device is None else device_of(device)
@@ -237,6 +258,8 @@ def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tens
     if isinstance(data, Tensor):
         return data.to(device=where, dtype=dtype)
     owner = for_array(data)
+    if isinstance(data, np.ndarray) and _has_gaps_within_elements(data):
+        return tensor(data, dtype=dtype, device=where)
     if owner is not None:
         backend = owner.backend
         handle = backend.adopt(data)
@@ -287,10 +310,19 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
     """A tensor over the memory of any array with ``__dlpack__``, without a copy.
 
     Raises:
+        TypeError: the object has no ``__dlpack__``.
         RuntimeError: no installed device can reach that memory.
     """
     if isinstance(ext_tensor, Tensor):
         return ext_tensor.detach()
+    if not hasattr(ext_tensor, "__dlpack__"):
+        raise OpTypeError(
+            "from_dlpack: expected an array with __dlpack__, got "
+            f"{type(ext_tensor).__name__}; use tensor() for numbers and lists",
+            op="from_dlpack",
+        )
+    if isinstance(ext_tensor, np.ndarray):
+        return from_numpy(ext_tensor)
     owner = for_array(ext_tensor)
     if owner is not None:
         handle = owner.backend.adopt(ext_tensor)
@@ -298,12 +330,25 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
     try:
         array = np.from_dlpack(ext_tensor)
     except (BufferError, RuntimeError, TypeError) as error:
+        found = _from_bfloat16(ext_tensor)
+        if found is not None:
+            return found
         raise OpError(
             f"from_dlpack: expected memory that the cpu can reach, got {type(ext_tensor).__name__}"
             f" ({error}); copy it to the host first",
             op="from_dlpack",
         ) from error
     return from_numpy(array)
+
+
+def _from_bfloat16(ext_tensor: Any) -> Tensor | None:
+    """A tensor over an array of bfloat16, which NumPy knows as uint16 only; None for others."""
+    words = AsWords(ext_tensor)
+    try:
+        array = np.from_dlpack(words)
+    except (BufferError, RuntimeError, TypeError):
+        return None
+    return from_numpy(array.view(dtypes.bfloat16.numpy)) if words.found else None
 
 
 slow.as_tensor.append(lambda value, device=None: as_tensor(value, device=device))

@@ -7,6 +7,7 @@ from typing import Any
 
 from ._attach import METHODS, method
 from ._creation import as_tensor, device_of, to_device
+from ._dlpack import words_as_bfloat16
 from ._formats import in_format, preserve_format
 from ._indexing import assign, getitem
 from .autograd.errors import OpError, OpTypeError
@@ -153,7 +154,11 @@ def __dlpack__(
                           "use .detach()")  # fmt: skip
     array = self._device.backend.native(self._h)
     options = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
-    return array.__dlpack__(**{k: v for k, v in options.items() if v is not None})
+    given = {k: v for k, v in options.items() if v is not None}
+    if self._dtype is dtypes.bfloat16 and self._device.type == "cpu":
+        # NumPy exports no bfloat16: it gets to see plain words, and the capsule is relabelled.
+        return words_as_bfloat16(array.view("uint16").__dlpack__(**given))
+    return array.__dlpack__(**given)
 
 
 @method

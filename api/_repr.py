@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .autograd.errors import OpValueError
+from .autograd.errors import OpTypeError, OpValueError
 from .autograd.tensor import Tensor
 from .backends import dtypes
 
@@ -63,6 +63,7 @@ def set_printoptions(
 
     Raises:
         ValueError: there is no such profile.
+        TypeError: one of the first four is no number.
 
     Example:
         >>> tp.set_printoptions(precision=2)
@@ -82,6 +83,13 @@ def set_printoptions(
         "edgeitems": edgeitems,
         "linewidth": linewidth,
     }
+    for name, value in given.items():
+        if value is not None and (isinstance(value, str) or not hasattr(value, "__float__")):
+            raise OpTypeError(
+                f"set_printoptions: expected a number as {name}, got {value!r}; leave it out to "
+                "keep what is set",
+                op="set_printoptions",
+            )
     chosen |= {name: value for name, value in given.items() if value is not None}
     for name, value in chosen.items():
         setattr(_options, name, value)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .autograd.errors import OpError, OpTypeError
+from .autograd.errors import OpError, OpTypeError, OpValueError
 from .autograd.tensor import Tensor, make
 from .backends import dtypes
 from .backends.device import Device
@@ -125,7 +125,14 @@ def _restored(device: str, state: Tensor) -> Generator:
 
 
 def _checked(seed: Any) -> int:
-    found = int(seed)
+    try:
+        found = int(seed)
+    except (TypeError, ValueError):
+        raise OpValueError(
+            f"manual_seed: expected an integer, got {seed!r}; pass for example 0",
+            op="manual_seed",
+            got=seed,
+        ) from None
     if not -(1 << 63) <= found < 1 << 64:
         raise OpError(
             f"manual_seed: expected a seed of 64 bits, from -2**63 to 2**64 - 1, got {found}; "
@@ -178,6 +185,7 @@ def manual_seed(seed: int) -> Generator:
 
     Raises:
         RuntimeError: the seed does not fit 64 bits.
+        ValueError: it is no number.
 
     Example:
         >>> _ = tp.manual_seed(0)

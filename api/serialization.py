@@ -54,6 +54,7 @@ def save(obj: Mapping[str, Tensor], f: File) -> None:
 
     Raises:
         TypeError: ``obj`` is no flat dict of tensors, or a type is not in the format (complex128).
+        FileNotFoundError: the folder does not exist.
 
     Differs from torch: only flat dicts of tensors are saved; tied tensors are written twice.
 
@@ -72,6 +73,11 @@ def save(obj: Mapping[str, Tensor], f: File) -> None:
         f.write(safetensors_numpy.save(arrays, metadata))
         return
     target = Path(os.path.realpath(f))  # through links, which os.replace would overwrite
+    if not target.parent.exists():
+        raise FileNotFoundError(
+            f"save: expected a folder that exists, got '{Path(f).parent}'; make it first, with "
+            "os.makedirs"
+        )
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
@@ -97,13 +103,20 @@ def load(f: File, map_location: Any = None, *, weights_only: bool = True) -> dic
 
     Raises:
         ValueError: the file is not in the safetensors format or is damaged.
+        FileNotFoundError, IsADirectoryError: there is no such file.
+        TypeError: ``f`` is neither a path nor a file.
 
     Differs from torch: tensors load to the CPU, wherever they were when saved.
     """
     from safetensors import SafetensorError, deserialize
 
     if isinstance(f, (str, os.PathLike)):
-        name, content = os.fspath(f), Path(f).read_bytes()
+        name, content = os.fspath(f), _bytes_of(f)
+    elif not hasattr(f, "read"):
+        raise TypeError(
+            f"load: expected a path or a file open for reading bytes, got {type(f).__name__}; "
+            "give the file's name"
+        )
     else:
         name, content = str(getattr(f, "name", "the file")), f.read()
     try:
@@ -114,6 +127,21 @@ def load(f: File, map_location: Any = None, *, weights_only: bool = True) -> dic
         ) from error
     place = _placer(map_location)
     return {key: place(_to_tensor(name, key, entry)) for key, entry in entries}
+
+
+def _bytes_of(path: str | os.PathLike[str]) -> bytes:
+    name = os.fspath(path)
+    if Path(path).is_dir():
+        raise IsADirectoryError(
+            f"load: expected a file, got the folder {name!r}; name a file inside it"
+        )
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"load: expected a file that exists, got {name!r}; check the path, which starts at "
+            f"'{Path.cwd()}' unless it is absolute"
+        ) from None
 
 
 def _checked(obj: Any) -> Mapping[str, Tensor]:
@@ -164,7 +192,7 @@ def _placer(map_location: Any) -> Callable[[Tensor], Tensor]:
         map_location = map_location.get("cpu")
     if map_location is None:
         return lambda tensor: tensor
-    if callable(map_location):
+    if callable(map_location) and not isinstance(map_location, tp.device):
         return lambda tensor: _or_same(map_location(tensor, "cpu"), tensor)
     device = tp.device(map_location)
     return lambda tensor: tensor.to(device)

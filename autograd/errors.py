@@ -13,6 +13,7 @@ from ..backends.errors import (
     OpValueError,
     TensorplugError,
 )
+from .index_errors import broadcast_error, explain_index
 from .tensor import Tensor
 
 __all__ = [
@@ -43,14 +44,18 @@ def explain(row: Any, error: Exception, args: tuple[Any, ...]) -> Exception:
     family_text = row.family.explain(row, args)
     if family_text is not None:
         return OpError(f"{row.name}: {family_text}", op=row.name)
+    if row.name in ("index", "index_get", "index_put"):
+        found = explain_index(row.name, args)
+        if found is not None:
+            return found
     kind: type[TensorplugError] = OpError
     for base, ours in ((IndexError, OpIndexError), (TypeError, OpTypeError)):
         if isinstance(error, base):
             kind = ours
-    if row.name == "index" and isinstance(error, ValueError):  # a slice with step 0
-        kind = OpValueError
-    got = ", ".join(describe(arg) for arg in args)
-    return kind(f"{row.name}: {error} (got {got})", op=row.name)
+    text = f"{row.name}: {error}"
+    if not str(error).startswith("expected "):  # a library's text, without what it got
+        text += f" (got {', '.join(describe(arg) for arg in args)})"
+    return kind(text, op=row.name)
 
 
 def describe(value: Any) -> str:
@@ -66,21 +71,6 @@ def _flat(args: tuple[Any, ...]) -> list[Any]:
     for arg in args:
         flat.extend(arg) if isinstance(arg, (list, tuple)) else flat.append(arg)
     return flat
-
-
-def broadcast_error(shapes: list[tuple[int, ...]]) -> str | None:
-    """What to say when shapes do not broadcast together, None when they do."""
-    rank = max(map(len, shapes), default=0)
-    for dim in range(1, rank + 1):
-        sizes = {shape[-dim] for shape in shapes if len(shape) >= dim} - {1}
-        if len(sizes) > 1:
-            listed = " and ".join(map(str, (tuple(shape) for shape in shapes)))
-            one, two = sorted(sizes)[:2]
-            return (
-                f"expected broadcastable shapes, got {listed}; the sizes {one} and {two} at "
-                f"dimension {rank - dim} must match or be 1"
-            )
-    return None
 
 
 def check_devices(name: str, tensors: Any) -> None:
@@ -108,8 +98,9 @@ def wrong_dtype(row: Any, dtype: Any) -> Exception:
         "complex": "complex",
     }  # fmt: skip
     accepted = list(dict.fromkeys(kinds[kind] for kind in row.dtype.accepts))
+    article = "an" if accepted[0][0] in "aeiou" else "a"
     return OpError(
-        f"{row.name}: expected a {' or '.join(accepted)} tensor, got {dtype}; "
+        f"{row.name}: expected {article} {' or '.join(accepted)} tensor, got {dtype}; "
         f"'{row.name}' is not implemented for '{dtype.name}': convert it with .to(dtype)",
         op=row.name,
     )

@@ -71,6 +71,9 @@ class Tensor(TensorMethods, metaclass=_TensorType):
 
     __hash__ = object.__hash__
 
+    # NumPy's scalars and arrays on the left of an operator leave it to the tensor on the right.
+    __array_priority__ = 1000
+
     @property
     def dtype(self) -> DType:
         """The element type."""

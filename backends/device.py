@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import os
 import re
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, final
 
 from .errors import DeviceError, OpTypeError
 from .registry import current, resolve
@@ -22,6 +23,9 @@ __all__ = ["Device", "for_array", "get_default_device", "resolve", "set_default_
 
 DEFAULT = "TENSORPLUG_DEFAULT_DEVICE"
 """The device of new tensors when the program does not say; ``cpu`` if unset."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _TEXT = re.compile(r"([a-z][a-z0-9_]*)(?::(0|[1-9][0-9]*))?")
 
@@ -35,7 +39,8 @@ class Device:
         index: the index, if ``type`` does not say; 0 by default.
 
     ``type`` and ``index`` say which device it is, ``backend`` is the array library's adaptor and
-    ``F`` its kernels. As a context manager a device is the default for new tensors.
+    ``F`` its kernels. As a context manager, and as a decorator, a device is the default for new
+    tensors.
 
     Raises:
         DeviceError: there is no such device; the text says which there are, or what to install.
@@ -119,6 +124,16 @@ class Device:
 
     def __exit__(self, *exception: object) -> None:
         _stack.set(_stack.get()[:-1])
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """As a decorator: the default for new tensors while ``function`` runs."""
+
+        @functools.wraps(function)
+        def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+            with self:
+                return function(*args, **kwargs)
+
+        return inside
 
 
 def _wrong_type(rule: str, got: Any) -> OpTypeError:

@@ -30,15 +30,19 @@ class IndexKernels:
     IndexError naming the index and the size. Every result is a new handle.
     """
 
-    def wrap_index(self, index: Any, dim: int, size: int) -> Any:
+    def wrap_index(self, index: Any, dim: int, size: int, lowest: int | None = None) -> Any:
         """A library array of indices, made non-negative and checked.
 
+        Negative ones count from the end, down to ``lowest`` (default: ``-size``).
         The check waits for the values; a library that traces programs overrides this.
         """
-        return _wrapped(_backend(self).namespace, index, dim, size)
+        return _wrapped(_backend(self).namespace, index, dim, size, lowest)
 
     def gather(self, x: Handle, dim: int, index: Handle) -> Handle:
-        """``out[i][j] = x[index[i][j]][j]`` for ``dim`` 0; ``index`` may be the smaller one."""
+        """``out[i][j] = x[index[i][j]][j]`` for ``dim`` 0; ``index`` may be the smaller one.
+
+        Negative indices are out of range here and in :meth:`scatter`, as in PyTorch.
+        """
         backend = _backend(self)
         xp = backend.namespace
         array, shape = read(x), index.shape
@@ -46,7 +50,7 @@ class IndexKernels:
         size = x.shape[dim] if x.ndim else 1
         strides = contiguous_strides(x.shape) or (1,)
         chosen = backend.cast_array(read(index), int64)
-        positions = self.wrap_index(chosen, dim, size) * strides[dim]
+        positions = self.wrap_index(chosen, dim, size, 0) * strides[dim]
         for d, length in enumerate(shape):
             if d != dim:
                 steps = backend.constant(np.arange(length, dtype=np.int64) * strides[d], array)
@@ -128,9 +132,9 @@ class IndexKernels:
         found = xp.nonzero(array if x.ndim else xp.reshape(array, (1,)))
         return tuple(backend.adopt(backend.cast_array(index, int64)) for index in found)
 
-    def _on_host(self, index: Handle, dim: int, size: int) -> np.ndarray:
+    def _on_host(self, index: Handle, dim: int, size: int, lowest: int | None = None) -> np.ndarray:
         array = _backend(self).to_host(index).astype(np.int64)
-        return np.asarray(_wrapped(np, array, dim, size))
+        return np.asarray(_wrapped(np, array, dim, size, lowest))
 
     def _scattered(
         self, x: Handle, source: Handle | float, dim: int, index: Handle
@@ -140,10 +144,10 @@ class IndexKernels:
         out = np.array(backend.to_host(x))
         values = _host_values(backend, source)
         if not index.ndim:
-            self._on_host(index, 0, x.shape[0] if x.ndim else 1)
+            self._on_host(index, 0, x.shape[0] if x.ndim else 1, 0)
             return out, (backend.to_host(index),) if x.ndim else (), values
         dim = dim % index.ndim
-        chosen = self._on_host(index, dim, x.shape[dim] if x.ndim else 1)
+        chosen = self._on_host(index, dim, x.shape[dim] if x.ndim else 1, 0)
         if values.ndim:
             values = values[tuple(slice(size) for size in chosen.shape)]
         key: list[Any] = list(np.ogrid[tuple(slice(size) for size in chosen.shape)])
@@ -180,13 +184,14 @@ def _take(
     return xp.reshape(xp.take(flat, xp.reshape(positions, (count,)), axis=0), shape)
 
 
-def _wrapped(xp: Any, index: Any, dim: int, size: int) -> Any:
-    outside = (index < -size) | (index >= size)
+def _wrapped(xp: Any, index: Any, dim: int, size: int, lowest: int | None) -> Any:
+    lowest = -size if lowest is None else lowest
+    outside = (index < lowest) | (index >= size)
     if bool(xp.any(outside)):
         flat, bad = (xp.reshape(a, (numel(index.shape),)) for a in (index, outside))
         first = int(flat[int(xp.argmax(xp.astype(bad, xp.uint8)))])
         raise IndexError(
-            f"expected an index from {-size} to {size - 1}, got {first}; index {first} is "
+            f"expected an index from {lowest} to {size - 1}, got {first}; index {first} is "
             f"out of bounds for dimension {dim} with size {size}"
         )
     return xp.where(index < 0, index + size, index)

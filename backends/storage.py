@@ -162,12 +162,12 @@ for _name in _UNARY:
 def read(handle: Handle) -> Any:
     """The library array with the handle's values now; kept until the storage is written to."""
     cell, chain = handle.cell, handle.chain
-    array = cell.value
     if not chain:
-        return array
-    cached, version = handle.cached, cell.version
+        return cell.value
+    cached, version = handle.cached, cell.version  # first: a write in between must not look cached
     if cached is not None and cached[0] == version:
         return cached[1]
+    array = cell.value
     for step in chain:
         array = step.read(cell.backend, array)
     handle.cached = (version, array)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from . import dtypes
 from .base import Backend, Handle, Kernel, Layout, StorageInfo, arange
 from .dtypes import DType
+from .errors import OpError
 from .layout import diagonal_layout, unfold_layout, view_strides
 from .strided_index import StridedIndexing
 
@@ -173,7 +174,16 @@ class StridedBackend(StridedIndexing, Backend):
             handle.dtype.kind
         ):
             value = value.real
-        self.xp.copyto(handle, value, casting="unsafe")
+        try:
+            self.xp.copyto(handle, value, casting="unsafe")
+        except ValueError as error:
+            if handle.flags.writeable:
+                raise
+            raise OpError(
+                "assign: expected memory that can be written to, got a tensor over a read-only "
+                "array; use .clone() for one with memory of its own",
+                op="assign",
+            ) from error
 
     # --- creation and copies -----
     def full(self, shape: tuple[int, ...], value: Any, dtype: DType, device: int) -> Handle:

@@ -5,6 +5,7 @@ Loaded only when ``tensorplug.conformance`` is on pytest's command line.
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 from collections import Counter
@@ -15,6 +16,7 @@ import hypothesis
 import pytest
 
 import tensorplug as tp
+from tensorplug.autograd.registry import FUNCTIONS
 from tensorplug.conformance import PROFILES
 from tensorplug.conformance.samples import cases, supports
 
@@ -59,7 +61,20 @@ def pytest_configure(config: pytest.Config) -> None:
             tp.device(name)
         except RuntimeError as error:
             raise pytest.UsageError(f"--device {name}: {error}") from error
+    _check_functions(config.getoption("--function") or [])
     config.pluginmanager.register(Report(config), "tensorplug-report")
+
+
+def _check_functions(names: list[str]) -> None:
+    """Refuse names that no case has, with the nearest that one has."""
+    known = {public.qualname for public in FUNCTIONS.values()}
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise pytest.UsageError(
+                f"--function: expected the name of a function, got {name}{hint}"
+            )
 
 
 def devices(config: pytest.Config) -> list[str]:
@@ -89,10 +104,22 @@ def thorough(request: pytest.FixtureRequest) -> bool:
     return profile_of(request.config) == "thorough"
 
 
+def _has_no_case(item: pytest.Item) -> bool:
+    """Whether a test was left without anything to try: pytest keeps it, to be skipped."""
+    parameters = getattr(item, "callspec", None)
+    return parameters is not None and any(
+        type(value).__name__ == "NotSetType" for value in parameters.params.values()
+    )
+
+
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the order of the files, as what others build on comes first; note the devices."""
-    items.sort(key=lambda item: item.path.name)
+    empty = [item for item in items if _has_no_case(item)]
+    if empty:
+        config.hook.pytest_deselected(items=empty)
+    kept = [item for item in items if not _has_no_case(item)]
+    items[:] = sorted(kept, key=lambda item: item.path.name)
     for item in items:
         item.user_properties.append(("file", item.path.name))
         parameters = getattr(item, "callspec", None)

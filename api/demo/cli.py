@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tensorplug as tp
-from tensorplug.backends import devices
+from tensorplug.backends import TensorplugError, devices
 from tensorplug.utils.data import DataLoader, Dataset
 
 from . import pictures
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path("tensorplug-demo"),
+        default=Path("demo-output"),
         help="folder for weights and pictures (default: %(default)s)",
     )
 
@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; the result is the process's exit code: 0, 1 (check failed), 130 (Ctrl-C)."""
     from rich.console import Console
 
+    _check_folder(args.out)
     console = Console()
     data = split(load_digits())
     if args.device is None:
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         names = [str(tp.device(args.device))]
     console.print(
         f"{args.model} on {len(data[0])} handwritten digits of 8x8 pixels, "
-        f"{args.epochs} epochs, seed {args.seed}",
+        f"{args.epochs} epoch{'s' if args.epochs > 1 else ''}, seed {args.seed}",
         highlight=False,
     )
     runs = _train_all(console, names, args, data)
@@ -79,6 +80,19 @@ def run(args: argparse.Namespace) -> int:
         return 130
     console.print("every saved model, loaded again, makes the same predictions")
     return 0
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse, before any training, a folder that cannot be made."""
+    for path in (out, *out.parents):
+        if path.exists():
+            if not path.is_dir():
+                raise TensorplugError(
+                    f"demo: expected --out to be a folder, got {out}, but {path} is a file; "
+                    "name another one",
+                    op="demo",
+                )
+            return
 
 
 def _devices() -> tuple[list[str], list[tuple[str, str]]]:

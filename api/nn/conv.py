@@ -11,7 +11,7 @@ from tensorplug.autograd.tensor import Tensor
 
 from . import functional as F
 from . import init
-from ._errors import wrong_input
+from ._errors import wrong_input, wrong_kind
 from .module import Module
 from .parameter import Parameter
 
@@ -120,12 +120,12 @@ class _Conv(Module):
     def _explain(self, input: Any, error: Exception) -> Exception:
         """The layer's own error when the input's shape is to blame, else ``error``."""
         dims = self._window_dims
+        layer = f"{self._get_name()}({self.in_channels}, {self.out_channels})"
         shape = getattr(input, "shape", ())
         if len(shape) in (dims + 1, dims + 2) and shape[-dims - 1] == self.in_channels:
-            return error
+            return wrong_kind(layer, input, self.weight, error)
         sizes = ", ".join(("depth", "height", "width")[-dims:])
         expected = f"(batch, {self.in_channels}, {sizes}) or ({self.in_channels}, {sizes})"
-        layer = f"{self._get_name()}({self.in_channels}, {self.out_channels})"
         return wrong_input(layer, expected, input)
 
     def extra_repr(self) -> str:

@@ -10,7 +10,7 @@ from tensorplug.autograd.tensor import Tensor
 
 from . import functional as F
 from . import init
-from ._errors import wrong_input
+from ._errors import check_size, wrong_input, wrong_kind
 from .module import Module
 from .parameter import Parameter
 
@@ -63,6 +63,8 @@ class Linear(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
+        check_size("Linear", "in_features", in_features)
+        check_size("Linear", "out_features", out_features)
         self.in_features = in_features
         self.out_features = out_features
         self.weight = Parameter(tp.empty(out_features, in_features, device=device, dtype=dtype))
@@ -85,10 +87,14 @@ class Linear(Module):
         try:
             return F.linear(input, self.weight, self.bias)
         except Exception as error:
+            layer = f"Linear({self.in_features}, {self.out_features})"
             shape: Any = getattr(input, "shape", ())
             if len(shape) > 0 and shape[-1] == self.in_features:
-                raise  # the shape is right: the operation's own message says what is wrong
-            layer = f"Linear({self.in_features}, {self.out_features})"
+                # The shape is right: the operation's own message says what is wrong otherwise.
+                explained = wrong_kind(layer, input, self.weight, error)
+                if explained is error:
+                    raise
+                raise explained from error
             raise wrong_input(layer, f"(*, {self.in_features})", input) from error
 
     def extra_repr(self) -> str:

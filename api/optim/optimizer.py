@@ -51,6 +51,12 @@ class Optimizer:
                 f"{type(self).__name__}: expected an iterable of parameters, got one Tensor; "
                 "put it into a list"
             )
+        if not isinstance(params, Iterable):
+            got = type(params).__name__
+            hint = "pass model.parameters()" if hasattr(params, "parameters") else "pass a list"
+            raise TypeError(
+                f"{type(self).__name__}: expected an iterable of parameters, got {got}; {hint}"
+            )
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []

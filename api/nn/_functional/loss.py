@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import tensorplug as tp
-from tensorplug.autograd.errors import OpValueError
+from tensorplug.autograd.errors import OpIndexError, OpValueError
 from tensorplug.autograd.registry import ROWS, function
 from tensorplug.autograd.tensor import Tensor
 
@@ -50,9 +50,22 @@ def _check_classes(name: str, input: Tensor, target: Tensor, weight: Tensor | No
         )
 
 
+def _no_class(name: str, classes: int, target: Tensor, ignore: int) -> OpIndexError:
+    """The error for a target that is no class, to be raised."""
+    numbers = target.reshape(-1).tolist()
+    wrong = next(n for n in numbers if n != ignore and not 0 <= n < classes)
+    return OpIndexError(
+        f"{name}: expected classes in [0, {classes - 1}], got {wrong}; Target {wrong} is out of "
+        f"bounds: only ignore_index={ignore} may lie outside",
+        op=name,
+        got=wrong,
+    )
+
+
 def _likelihood(
-    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
-) -> tuple[Tensor, Tensor]:
+    name: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int,
+    reduction: str,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """The loss of log-probabilities, and what "mean" divides by."""
     size = tuple(input._h.shape)
     if len(size) == 1:
@@ -62,7 +75,10 @@ def _likelihood(
     else:
         rest = math.prod(size[2:])
         x, y = input.reshape(size[0], size[1], rest), target.reshape(size[0], rest)
-    loss, total = _nll(x, y, weight, reduction, int(ignore_index))
+    try:
+        loss, total = _nll(x, y, weight, reduction, int(ignore_index))
+    except OpIndexError:
+        raise _no_class(name, x._h.shape[1], y, ignore_index) from None
     if reduction == "none":
         loss = loss.reshape(tuple(target._h.shape))
     return loss, total
@@ -101,7 +117,7 @@ def nll_loss(
     """
     reduction = reduction_of("nll_loss", reduction, size_average, reduce)
     _check_classes("nll_loss", input, target, weight)
-    return _likelihood(input, target, weight, ignore_index, reduction)[0]
+    return _likelihood("nll_loss", input, target, weight, ignore_index, reduction)[0]
 
 
 @function(
@@ -152,7 +168,7 @@ def cross_entropy(
     if soft:
         return _soft(scores, target, weight, reduction, label_smoothing, dim)
     if not label_smoothing:
-        return _likelihood(scores, target, weight, ignore_index, reduction)[0]
+        return _likelihood("cross_entropy", scores, target, weight, ignore_index, reduction)[0]
     return _smoothed(scores, target, weight, ignore_index, reduction, label_smoothing, dim)
 
 
@@ -185,7 +201,7 @@ def _smoothed(
 ) -> Tensor:  # fmt: skip
     """Class numbers, mixed with an even distribution."""
     inner = "sum" if reduction == "mean" else reduction
-    likelihood, total = _likelihood(scores, target, weight, ignore_index, inner)
+    likelihood, total = _likelihood("cross_entropy", scores, target, weight, ignore_index, inner)
     even = -(scores if weight is None else scores * _per_class(weight, scores, dim)).sum(dim)
     even = tp.where(target == ignore_index, 0, even)
     if reduction != "none":

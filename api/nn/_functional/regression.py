@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorplug as tp
-from tensorplug.autograd.errors import OpValueError
+from tensorplug.autograd.errors import OpError, OpValueError, broadcast_error
 from tensorplug.autograd.registry import ROWS, function
 from tensorplug.autograd.tensor import Tensor
 
@@ -24,10 +24,17 @@ _abs = ROWS["abs"].call
 
 
 def _pair(name: str, input: Any, target: Any) -> None:
-    """Check the two; warn where their shapes differ, which is seldom meant."""
+    """Check the two; warn where their shapes differ, which is seldom meant.
+
+    Raises:
+        RuntimeError: the shapes do not broadcast.
+    """
     is_tensor(name, "input", input)
     is_tensor(name, "target", target)
     if input._h.shape != target._h.shape:
+        text = broadcast_error([input._h.shape, target._h.shape])
+        if text is not None:
+            raise OpError(f"{name}: {text}", op=name)
         warnings.warn(
             f"{name}: using a target size ({tuple(target._h.shape)}) that is different to the "
             f"input size ({tuple(input._h.shape)}): they broadcast, which may not be meant",

@@ -56,6 +56,7 @@ class DataLoader:
         persistent_workers: bool = False,
         pin_memory_device: str = "",
     ) -> None:
+        _check_dataset(dataset, batch_size)
         _refuse_workers(num_workers, timeout, prefetch_factor, persistent_workers)
         self.dataset = dataset
         self.num_workers = num_workers
@@ -146,6 +147,20 @@ def _refuse_with_batch_sampler(*others: Any) -> None:
     if given:
         raise ValueError(
             f"DataLoader: expected batch_sampler alone, got it together with {', '.join(given)}"
+        )
+
+
+def _check_dataset(dataset: Any, batch_size: Any) -> None:
+    if not isinstance(dataset, IterableDataset) and not hasattr(dataset, "__getitem__"):
+        raise TypeError(
+            "DataLoader: expected a dataset with __getitem__ and __len__, or an IterableDataset, "
+            f"got {type(dataset).__name__}; wrap tensors in a TensorDataset"
+        )
+    whole = isinstance(batch_size, int) and not isinstance(batch_size, bool)
+    if batch_size is not None and (not whole or batch_size < 1):
+        raise ValueError(
+            f"DataLoader: expected a batch_size of at least 1, got {batch_size!r}; use None for "
+            "single items"
         )
 
 
