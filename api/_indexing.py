@@ -96,10 +96,19 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     apply(
         "__setitem__",
         target,
-        lambda old, values: _put(old, _drop_ones(values, old, indices), indices, False),
+        lambda old, values: _put_at(old, _drop_ones(values, old, indices), indices),
         (source,),
         {},
     )
+
+
+def _put_at(x: Tensor, values: Tensor, indices: tuple[Any, ...]) -> Tensor:
+    """The row ``index_put``, whose errors speak of the index as those of reading do."""
+    try:
+        return _put(x, values, indices, False)
+    except OpIndexError as error:
+        text = str(error).replace("index_put: ", "index: ", 1)
+        raise OpIndexError(text, op="index", got=error.got) from None
 
 
 _PLAIN = frozenset((int, float, bool))

@@ -77,7 +77,7 @@ def set_printoptions(
             op="set_printoptions",
         )
     chosen = dict(_PROFILES[profile]) if profile is not None else {}
-    given = {
+    given: dict[str, Any] = {
         "precision": precision,
         "threshold": threshold,
         "edgeitems": edgeitems,

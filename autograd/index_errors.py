@@ -30,16 +30,16 @@ def explain_index(name: str, args: tuple[Any, ...]) -> Exception | None:
     if name == "index":
         return _basic(tuple(x._h.shape), args[1])
     indices = next((arg for arg in args[1:] if type(arg) is tuple), ())
-    backend = x._device.backend
-    return _gather(backend, tuple(x._h.shape), indices)
+    shown = "index" if name == "index_get" else name
+    return _gather(shown, x._device.backend, tuple(x._h.shape), indices)
 
 
-def _outside(where: int, size: int, got: int) -> OpIndexError:
+def _outside(name: str, where: int, size: int, got: int) -> OpIndexError:
     rule = f"an index in [{-size}, {size - 1}]" if size else "no index"
     return OpIndexError(
-        f"index: expected {rule} for dimension {where} of size {size}, got {got}; "
+        f"{name}: expected {rule} for dimension {where} of size {size}, got {got}; "
         f"index {got} is out of bounds for dimension {where} with size {size}",
-        op="index",
+        op=name,
         got=got,
     )
 
@@ -72,18 +72,24 @@ def _basic(shape: tuple[int, ...], items: tuple[Any, ...]) -> Exception | None:
                         got=0,
                     )
             elif not -shape[dim] <= item < shape[dim]:
-                return _outside(dim, shape[dim], item)
+                return _outside("index", dim, shape[dim], item)
             dim += 1
     return None
 
 
-def _gather(backend: Any, shape: tuple[int, ...], indices: tuple[Any, ...]) -> Exception | None:
+def _gather(
+    name: str, backend: Any, shape: tuple[int, ...], indices: tuple[Any, ...]
+) -> Exception | None:
     """The error of index tensors (handles, None for ``:``); None when nothing is wrong."""
     for dim, index in enumerate(indices[: len(shape)]):
         values = None if index is None else backend.to_host(index)
         if values is not None and values.size:
             low, high, size = int(values.min()), int(values.max()), shape[dim]
             if low < -size or high >= size:
-                return _outside(dim, size, high if high >= size else low)
+                return _outside(name, dim, size, high if high >= size else low)
     text = broadcast_error([index.shape for index in indices if index is not None])
-    return None if text is None else OpIndexError(f"index: {text}; shape mismatch", op="index")
+    if text is None:
+        return None
+    return OpIndexError(
+        f"{name}: {text}; shape mismatch: indexing tensors could not be broadcast together", op=name
+    )

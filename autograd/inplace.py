@@ -83,17 +83,29 @@ def apply(
 ) -> Tensor:
     """Run ``call(self, ...)`` and make its result the new value and history of ``self``."""
     if not (GRAD_MODE.get() and _tracked(self, args, kwargs)):
-        write(name, self, call(self, *args, **kwargs))
+        write(name, self, _computed(name, call, self, args, kwargs))
         return self
     check_leaf(name, self)
     source = edge(self)
     old = make(self._device.F.clone(self._h), self._dtype, self._device)
     if source is not None:
         old._node, old._track = source, True
-    result = call(old, *args, **kwargs)
+    result = _computed(name, call, old, args, kwargs)
     write(name, self, result)
     rebase(self, edge(result))
     return self
+
+
+def _computed(
+    name: str, call: Callable[..., Tensor], x: Tensor, args: tuple[Any, ...], kwargs: Any
+) -> Tensor:
+    """What the op out of place gives; its errors go by the in-place name."""
+    try:
+        return call(x, *args, **kwargs)
+    except OpError as error:
+        if f"{error.op}_" != name:
+            raise
+        raise OpError(name + str(error)[len(str(error.op)) :], op=name) from None
 
 
 def _tracked(self: Tensor, args: tuple[Any, ...], kwargs: Any) -> bool:

@@ -51,9 +51,10 @@ class Optimizer:
                 f"{type(self).__name__}: expected an iterable of parameters, got one Tensor; "
                 "put it into a list"
             )
-        if not isinstance(params, Iterable):
-            got = type(params).__name__
-            hint = "pass model.parameters()" if hasattr(params, "parameters") else "pass a list"
+        given: Any = params
+        if not isinstance(given, Iterable):
+            got = type(given).__name__
+            hint = "pass model.parameters()" if hasattr(given, "parameters") else "pass a list"
             raise TypeError(
                 f"{type(self).__name__}: expected an iterable of parameters, got {got}; {hint}"
             )

@@ -46,7 +46,16 @@ def count(shape: tuple[int, ...], dims: Any) -> int:
 
 op("sum", REDUCE, dtype=INT_TO_LONG,
    grad=lambda F, g, x_shape, dims, keepdim: expand_back(F, g, x_shape, dims, keepdim))  # fmt: skip
-op("mean", REDUCE, dtype=INEXACT,
+
+
+def _mean(F: Any, x: Any, dims: Any, keepdim: bool) -> Any:
+    """The sum, divided; nan for no elements, where libraries' own means may warn."""
+    total = F.sum(x, dims, keepdim)
+    elements = count(x.shape, dims)
+    return total / elements if elements else total * math.nan
+
+
+op("mean", REDUCE, xp=None, dtype=INEXACT, generic=_mean, ref="mean",
    grad=lambda F, g, x_shape, dims, keepdim:
        expand_back(F, g, x_shape, dims, keepdim) / max(count(x_shape, dims), 1))  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 import tensorplug as tp
@@ -82,7 +83,9 @@ def test_numbers_of_rows_and_classes_out_of_range(device, wrong) -> None:
     with pytest.raises(IndexError, match=rf"index_select: expected .* got {wrong}; index"):
         tp.index_select(table, 0, index)
     scores = tp.ones(2, 3, device=device)
-    with pytest.raises(IndexError, match=rf"nll_loss: expected .* got {wrong}; Target is out of"):
+    with pytest.raises(
+        IndexError, match=rf"nll_loss: expected .* got {wrong}; Target {wrong} is out of"
+    ):
         F.nll_loss(scores, index, ignore_index=-7)
 
 
@@ -91,3 +94,23 @@ def test_ignored_classes_may_be_any_number(device) -> None:
     for ignored in (-100, -1, 5):
         target = tp.tensor([1, ignored], device=device)
         assert F.nll_loss(scores, target, ignore_index=ignored).item() == -1.0
+
+
+@pytest.mark.parametrize("left", [np.float32(2), np.float64(2), np.full(2, 2.0, "float32")])
+def test_numpy_on_the_left_leaves_the_operator_to_the_tensor(device, left) -> None:
+    if device != "cpu" and isinstance(left, np.ndarray):
+        left = left[0]  # an array would be a tensor of another device
+    x = tp.tensor([1.0, 4.0], device=device, requires_grad=True)
+    results = [left + x, left - x, left * x, left / x, left**x, left < x, left == x]
+    wants = [[3, 6], [1, -2], [2, 8], [2, 0.5], [2, 16], [False, True], [False, False]]
+    for got, want in zip(results, wants, strict=True):
+        assert type(got) is tp.Tensor
+        assert got.tolist() == want
+    (left * x).sum().backward()
+    assert x.grad.tolist() == [2, 2]
+
+
+def test_numpy_functions_still_see_an_array() -> None:
+    x = tp.tensor([0.0, 1.0])
+    assert type(np.sin(x)) is np.ndarray
+    assert np.asarray(x).tolist() == [0, 1]

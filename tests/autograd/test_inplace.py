@@ -151,3 +151,8 @@ def test_self_overlapping_copies() -> None:
     assert x.tolist() == [0, 0, 1, 2, 3]
     x[:-1].copy_(x[1:])
     assert x.tolist() == [0, 1, 2, 3, 3]
+
+
+def test_errors_go_by_the_in_place_name() -> None:
+    with pytest.raises(RuntimeError, match=r"add_: expected broadcastable shapes, got \(2,\) and"):
+        tp.ones(2).add_(tp.ones(3))

@@ -131,3 +131,19 @@ def test_one_line_of_pytest_is_enough(tmp_path: Path) -> None:
     done = run(tmp_path, *words)
     assert done.returncode == 0, done.stdout
     assert "passed" in done.stdout
+
+
+def test_tests_without_a_case_are_left_out_of_the_report(tmp_path: Path) -> None:
+    # No dtype of "equal" has a gradient, so some tests have nothing to try.
+    done = command(tmp_path, "--function", "equal", "--json", "report.json", "-k", "equal or NOT")
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads((tmp_path / "report.json").read_text("utf-8"))
+    assert set(report["counts"]) <= {"cpu", ""}
+    assert {result["outcome"] for result in report["results"]} == {"passed"}
+
+
+def test_an_unknown_function_is_misuse_and_the_nearest_is_named(tmp_path: Path) -> None:
+    done = command(tmp_path, "--function", "softmaxx")
+    assert done.returncode == 2
+    assert "expected the name of a function, got softmaxx; did you mean" in done.stderr
+    assert "softmax" in done.stderr.partition("did you mean")[2]

@@ -164,3 +164,18 @@ def test_axes() -> None:
     assert axis.ticks() == pytest.approx([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0])
     assert Axis(1e-4, 1, 0, 1, log=True).ticks() == pytest.approx([1e-4, 1e-3, 1e-2, 0.1, 1])
     assert Axis(2, 2, 0, 1)(2) == 0
+
+
+def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("", "utf-8")
+    for out in (file, file / "deeper"):
+        with pytest.raises(tp.backends.TensorplugError, match=r"demo: expected --out to be a fol"):
+            cli.run(_args("--device", "cpu", "--out", str(out)))
+
+
+def test_the_default_folder_is_the_one_that_git_and_make_know() -> None:
+    root = Path(__file__).resolve().parents[2]
+    name = str(_args().out)
+    assert f"{name}/" in (root / ".gitignore").read_text("utf-8").splitlines()
+    assert f" {name} " in (root / "Makefile").read_text("utf-8")
