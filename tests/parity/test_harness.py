@@ -17,7 +17,7 @@ from .own_programs import OWN
 from .subject import Subject
 from .table import percentage, verdict
 
-LIMITS = Limits(full=4, light=2, gradient=3, second=2, variant=3, error=3)
+LIMITS = Limits(full=4, light=2, gradient=3, second=2, variant=3, error=6)
 
 
 def _with(**changes: Any) -> Subject:
