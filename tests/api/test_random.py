@@ -249,7 +249,7 @@ def test_like_functions_take_shape_type_and_device() -> None:
         (lambda: tp.zeros(2).geometric_(1), r"p in \(0, 1\), got 1"),
         (lambda: tp.zeros(2).cauchy_(0, 0), "sigma > 0.0"),
         (lambda: tp.zeros(2).log_normal_(0, 0), "std > 0.0"),
-        (lambda: tp.zeros(2).bernoulli_(1.5), "bernoulli: expected probabilities"),
+        (lambda: tp.zeros(2).bernoulli_(1.5), "bernoulli_?: expected probabilities"),
         (lambda: tp.zeros(2, dtype=tp.int8).random_(0, 200), "from -128 to 127"),
     ],
 )  # fmt: skip
