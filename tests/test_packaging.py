@@ -161,7 +161,7 @@ def test_no_file_names_a_path_of_this_machine() -> None:
     ("line", "is_one"),
     [
         ("see /" + "home/ann/x", True),
-        ("'/" + "work/main'", True),
+        ("'/" + "work/x'", True),
         ("D:" + "\\data", True),
         ("https://host/home/x", False),
         ("a/work/b", False),
