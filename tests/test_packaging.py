@@ -145,7 +145,9 @@ def _is_ours(folder: str) -> bool:
 def _text_files() -> Iterator[Path]:
     for folder, folders, names in os.walk(ROOT):
         folders[:] = sorted(filter(_is_ours, folders))
-        yield from (Path(folder, name) for name in sorted(names) if Path(name).suffix in TEXT)
+        # In a linked work tree .git is a file, and says where the repository is.
+        kept = (name for name in sorted(names) if Path(name).suffix in TEXT and name != ".git")
+        yield from (Path(folder, name) for name in kept)
 
 
 def test_no_file_names_a_path_of_this_machine() -> None:
