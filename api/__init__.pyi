@@ -14,6 +14,7 @@ from . import random as random
 from . import nn as nn
 from . import optim as optim
 from . import utils as utils
+from . import array_api as array_api
 from ._creation import as_tensor as as_tensor
 from ._creation import asarray as asarray
 from ._creation import from_dlpack as from_dlpack

@@ -1,8 +1,9 @@
 """Writes the type stubs for what is built at run time: ``python -m tensorplug._stubs``.
 
 ``api/__init__.pyi`` and the stubs of ``linalg``, ``fft`` and ``special`` get every public function,
-``autograd/_tensor_methods.pyi`` every Tensor method, all from the registry; a test fails when they
-are stale. One function is one line: the files are for type checkers and editors.
+``autograd/_tensor_methods.pyi`` every Tensor method, all from the registry, and
+``array_api/__init__.pyi`` the standard's functions; a test fails when they are stale. One function
+is one line: the files are for type checkers and editors.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from . import fft, linalg, special
+from . import array_api, fft, linalg, special
 from .autograd.registry import FUNCTIONS, ROWS, Public, Row
 from .autograd.tensor import Tensor
 from .backends.dtypes import DType
@@ -107,11 +108,11 @@ class _Signature:
         starred = positional = False
         for index, p in enumerate(found):
             stars = _STARS.get(p.kind, "")
+            if positional and p.kind is not kinds.POSITIONAL_ONLY:
+                parts.append("/")
             if p.kind is kinds.KEYWORD_ONLY and not starred:
                 parts.append("*")
             starred = starred or p.kind in (kinds.KEYWORD_ONLY, kinds.VAR_POSITIONAL)
-            if positional and p.kind is not kinds.POSITIONAL_ONLY:
-                parts.append("/")
             positional = p.kind is kinds.POSITIONAL_ONLY
             if method and index == 0:
                 parts.append("self")
@@ -187,6 +188,31 @@ def _namespace_stub(namespace: str) -> str:
         *(_function(name, public) for name, public in _public_functions(namespace)),
     ]
     return _HEADER + "\n".join(lines) + "\n"
+
+
+def _array_api_stub() -> str:
+    """The standard's namespace: written functions come from their modules, made ones in full."""
+    imports = [
+        "from . import fft as fft",
+        "from . import linalg as linalg",
+        "from ..autograd.tensor import Tensor",
+        "from ..backends.dtypes import DType",
+    ]
+    lines = ["", "__array_api_version__: builtins.str"]
+    for name, value in sorted(vars(array_api).items()):
+        private = name.startswith("_") and not name.startswith("__")
+        if isinstance(value, FunctionType) and not private:
+            if value.__code__.co_name == name:
+                module = value.__module__.removeprefix(array_api.__name__)
+                imports.append(f"from {module} import {name} as {name}")
+            else:
+                signature = _Signature(value)
+                lines.append(
+                    f"def {name}({signature.parameters(False)}) -> {signature.result}: ..."
+                )
+        elif not (name.startswith("_") or name == "annotations" or inspect.ismodule(value)):
+            lines.append(_constant(name, value))
+    return _HEADER + "\n".join(imports + lines) + "\n"
 
 
 # --- methods ------------------------------
@@ -265,6 +291,7 @@ def stubs() -> dict[Path, str]:
     here = Path(__file__)
     found = {
         here.with_name("__init__.pyi"): _package_stub(),
+        here.parent / "array_api" / "__init__.pyi": _array_api_stub(),
         Path(inspect.getfile(Tensor)).with_name("_tensor_methods.pyi"): _methods_stub(),
     }
     for module in (fft, linalg, special):
