@@ -24,7 +24,7 @@ _storage.attach()
 
 from . import fft as fft, linalg as linalg, special as special
 from . import autograd as autograd, backends as backends, cuda as cuda, random as random
-from . import nn as nn, optim as optim, utils as utils
+from . import nn as nn, optim as optim, utils as utils, viz as viz
 from . import array_api as array_api
 from ._creation import (
     as_tensor as as_tensor,

@@ -46,7 +46,7 @@ RULES = {
     "api": Rule(
         ("autograd", "backends"),
         ("ml_dtypes",),
-        ("matplotlib", "opt_einsum", "rich", "safetensors"),
+        ("graphviz", "matplotlib", "opt_einsum", "rich", "safetensors", "tensorboardX"),
     ),
     "conformance": Rule(
         ("api", "autograd", "backends"), ("hypothesis", "numpy", "pytest"), ("rich",)
@@ -274,7 +274,10 @@ def test_nothing_imports_our_folders_by_their_folder_names() -> None:
     assert not problems, "\n".join(problems)
 
 
-HEAVY = ("cupy", "jax", "matplotlib", "opt_einsum", "rich", "safetensors", "scipy", "torch")
+HEAVY = (
+    "cupy", "graphviz", "jax", "matplotlib", "opt_einsum", "rich", "safetensors", "scipy",
+    "tensorboardX", "torch",
+)  # fmt: skip
 
 
 def test_import_loads_nothing_heavy_no_plugin_and_does_not_warn(tmp_path: Path) -> None:

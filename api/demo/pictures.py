@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from tensorplug._svg import INK, MUTED, Axis, Chart, Svg
 from tensorplug.autograd.tensor import Tensor
 
-from .svg import INK, MUTED, Axis, Chart, Svg
 from .training import Run
 
 __all__ = ["curves", "digits"]

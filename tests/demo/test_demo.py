@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 import pytest
 
 import tensorplug as tp
+from tensorplug._svg import Axis, nice_ticks
 from tensorplug.demo import cli, pictures, training
 from tensorplug.demo.digits import load_digits, split
 from tensorplug.demo.models import MODELS
-from tensorplug.demo.svg import Axis, nice_ticks
 
 SVG = "{http://www.w3.org/2000/svg}"
 
