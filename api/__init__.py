@@ -47,6 +47,7 @@ from ._repr import (
     printoptions as printoptions,
     set_printoptions as set_printoptions,
 )
+from ._summary import summary as summary
 from ._types import (
     can_cast as can_cast,
     get_default_dtype as get_default_dtype,

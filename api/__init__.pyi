@@ -14,6 +14,7 @@ from . import random as random
 from . import nn as nn
 from . import optim as optim
 from . import utils as utils
+from . import viz as viz
 from . import array_api as array_api
 from ._creation import as_tensor as as_tensor
 from ._creation import asarray as asarray
@@ -30,6 +31,7 @@ from ._formats import strided as strided
 from ._repr import get_printoptions as get_printoptions
 from ._repr import printoptions as printoptions
 from ._repr import set_printoptions as set_printoptions
+from ._summary import summary as summary
 from ._types import can_cast as can_cast
 from ._types import get_default_dtype as get_default_dtype
 from ._types import is_complex as is_complex
