@@ -106,6 +106,7 @@ from .random import (
     seed as seed,
     set_rng_state as set_rng_state,
 )
+from . import serialization as serialization
 from .serialization import load as load, save as save
 
 globals().update(_ALIASES)

@@ -77,6 +77,7 @@ from .random import initial_seed as initial_seed
 from .random import manual_seed as manual_seed
 from .random import seed as seed
 from .random import set_rng_state as set_rng_state
+from . import serialization as serialization
 from .serialization import load as load
 from .serialization import save as save
 from .backends.device import Device
