@@ -14,7 +14,7 @@ from typing import Any
 
 from ..backends.errors import OpError, OpTypeError
 from .kernels import tensor_kernels
-from .modes import ANOMALY, enable_grad, no_grad
+from .modes import ANOMALY, Mode
 from .node import Node
 from .tensor import Edge, Tensor, edge, make
 
@@ -45,10 +45,10 @@ def run(
     useful = None if wanted is None else _above(slots, wanted)
     task = _Task(wanted, useful, slots, create_graph, retain_graph, accumulate)
     device = grads[0]._device
-    with enable_grad() if create_graph else no_grad(), device.backend.quiet():
+    with Mode(create_graph), device.backend.quiet():
         for root, grad in zip(roots, grads, strict=True):
             task.receive(root, grad if create_graph else grad._h)
-        task.work([node for node in dict.fromkeys(nodes) if not slots[node][0]])
+        task.work([slots[node] for node in dict.fromkeys(nodes) if not slots[node][0]])
     return task.captured
 
 
@@ -64,22 +64,24 @@ def _key(target: Any) -> Any:
 
 
 def _count(roots: list[Any]) -> dict[Any, list[Any]]:
-    """For every node in reach, ``[gradients still to come, their sum so far]``."""
-    slots: dict[Any, list[Any]] = {root: [0, None] for root in roots}
-    stack = [node for node in slots if type(node) is not Tensor]
-    while stack:
-        for parent in stack.pop().parents:
+    """For every node in reach, its slot.
+
+    A slot is ``[gradients still to come, their sum so far, node, whether a leaf may keep it]``.
+    """
+    slots: dict[Any, list[Any]] = {root: [0, None, root, False] for root in roots}
+    nodes = [node for node in slots if type(node) is not Tensor]
+    for node in nodes:  # which grows meanwhile
+        for parent in node.parents:
             if parent is None:
                 continue
             if type(parent) is Edge:
                 parent = parent.node
-            slot = slots.get(parent)
-            if slot is not None:
-                slot[0] += 1
+            if parent in slots:
+                slots[parent][0] += 1
                 continue
-            slots[parent] = [1, None]
+            slots[parent] = [1, None, parent, False]
             if type(parent) is not Tensor:
-                stack.append(parent)
+                nodes.append(parent)
     return slots
 
 
@@ -109,7 +111,6 @@ class _Task:
         "captured",
         "create",
         "retain",
-        "shared",
         "slots",
         "useful",
         "wanted",
@@ -121,7 +122,6 @@ class _Task:
         self.wanted, self.useful, self.slots = wanted, useful, slots
         self.create, self.retain, self.accumulate = create, retain, accumulate
         self.captured: dict[Any, Any] = {}
-        self.shared: set[Any] = set()  # leaves whose gradient somebody else may refer to
 
     def receive(self, target: Any, grad: Any) -> None:
         """Add a gradient to what an edge has got so far."""
@@ -132,53 +132,52 @@ class _Task:
             held[target.index] = grad if before is None else before + grad
         else:
             slot[1] = grad if slot[1] is None else slot[1] + grad
-            if type(target) is Tensor:
-                self.shared.add(target)
 
     def work(self, ready: list[Any]) -> None:
-        """Work off the nodes whose gradients are complete, and those that become so."""
-        slots, plain = self.slots, self.wanted is None and not self.create and not ANOMALY[0]
+        """Work off the slots of nodes whose gradients are complete, and those that become so."""
+        slots, free = self.slots, not self.retain
+        plain = self.wanted is None and not self.create and not ANOMALY[0]
         while ready:
-            slot = slots[node := ready.pop()]
-            grads, slot[1] = slot[1], None
+            slot = ready.pop()
+            _, grads, node, _ = slot
             if type(node) is Tensor:
-                if grads is not None and (self.wanted is None or node in self.wanted):
-                    self.finish_leaf(node, grads)
+                self.finish_leaf(slot)
                 continue
-            fresh = False
-            if grads is None:
-                found: Any = (None,) * len(node.parents)
-            elif plain and node.hooks is None and type(grads) is not dict:
-                found = node.apply(node.device.F, grads, False)
-                fresh = len(found) == 1 or (len(found) == 2 and found[0] is not found[1])
-                if not self.retain and node.saved:
+            quick = plain and grads is not None and node.hooks is None and type(grads) is not dict
+            if quick:
+                pairs = node.pairs(node.device.F, grads)
+                if free and node.saved:
                     node.saved = None
             else:
-                found = self.backward(node, grads) or (None,) * len(node.parents)
-            for parent, grad in zip(node.parents, found):  # noqa: B905  # strict costs time here
+                pairs = self.backward(node, grads)
+            slot[1] = None
+            for parent, grad in pairs:
                 if parent is None:
                     continue
-                if type(parent) is Edge:
+                kind = type(parent)
+                if kind is Edge:
                     if grad is not None:
                         self.receive(parent, grad)
-                    parent = parent.node
-                    slot = slots[parent]
+                    slot = slots[parent.node]
                 else:
                     slot = slots[parent]
                     if grad is not None:
                         before = slot[1]
                         if before is not None:
-                            slot[1] = before + grad
+                            slot[1], slot[3] = before + grad, True
                         else:
                             slot[1] = grad
-                            if type(parent) is Tensor and (not fresh or grad is grads):
-                                self.shared.add(parent)
+                            if kind is Tensor:
+                                slot[3] = quick and grad is not grads and _once(grad, pairs)
                 left = slot[0] = slot[0] - 1
                 if not left:
-                    ready.append(parent)
+                    ready.append(slot)
 
-    def backward(self, node: Any, grads: Any) -> Any:
+    def backward(self, node: Any, grads: Any) -> list[tuple[Any, Any]]:
         """Run one node: materialise, hooks, capture, rules, hooks, release."""
+        nothing = [(parent, None) for parent in node.parents]
+        if grads is None:
+            return nothing
         device = node.device
         many = type(grads) is dict
         if many:
@@ -192,7 +191,7 @@ class _Task:
         if self.wanted is not None:
             self.capture(node, grads, many)
             if node not in self.useful:
-                return None
+                return nothing
         F = tensor_kernels(device) if self.create else device.F
         try:
             found = node.apply(F, grads, self.create)
@@ -206,7 +205,7 @@ class _Task:
             found = self.after(hooks, found, grads if many else (grads,), device)
         if not self.retain:
             node.release()
-        return found
+        return list(zip(node.parents, found, strict=True))
 
     def zeros(self, device: Any, output: Any) -> Any:
         """The gradient of an output that nothing used."""
@@ -264,24 +263,28 @@ class _Task:
                 text = f"Function {node.name()!r} returned nan values in its {position}th output"
                 raise OpError(_traced(node, text))
 
-    def finish_leaf(self, leaf: Tensor, grad: Any) -> None:
+    def finish_leaf(self, slot: Any) -> None:
         """Run a leaf's hooks and sum up its ``.grad``, or keep the gradient for the caller."""
-        hooks = (leaf._extra or {}).get("hooks")
-        if hooks:
-            self.shared.add(leaf)
+        _, grad, leaf, owned = slot
+        slot[1] = None
+        if grad is None or (self.wanted is not None and leaf not in self.wanted):
+            return
+        extra = leaf._extra or {}
+        if "hooks" in extra:
+            owned = False
             shown = self.show(grad, leaf._device)
-            for hook in list(hooks.values()):
+            for hook in list(extra["hooks"].values()):
                 found = hook(shown)
                 shown = shown if found is None else _checked("register_hook", found, shown)
             grad = self.hide(shown)
         if not self.accumulate:
             self.captured[leaf] = self.show(grad, leaf._device)
             return
-        self.add_to(leaf, grad)
+        self.add_to(leaf, grad, owned)
         for hook in list((leaf._extra or {}).get("post_accumulate", {}).values()):
             hook(leaf)
 
-    def add_to(self, leaf: Tensor, grad: Any) -> None:
+    def add_to(self, leaf: Tensor, grad: Any, owned: bool) -> None:
         """Sum a gradient into ``leaf.grad``: in place, except when it will be differentiated."""
         with _SUMMING:  # two threads may share a parameter
             before = leaf._grad
@@ -292,9 +295,13 @@ class _Task:
             else:
                 backend = leaf._device.backend
                 grad = backend.settle(grad)
-                owned = grad if leaf not in self.shared and backend.owns_memory(grad) else None
-                handle = backend.exclusive(grad) if owned is None else owned
+                handle = grad if owned and backend.owns_memory(grad) else backend.exclusive(grad)
                 leaf._grad = make(handle, leaf._dtype, leaf._device)
+
+
+def _once(grad: Any, pairs: list[tuple[Any, Any]]) -> bool:
+    """Whether a gradient goes to one of a node's parents only."""
+    return sum(other is grad for _, other in pairs) == 1
 
 
 _SUMMING = threading.Lock()

@@ -42,7 +42,7 @@ class Kernels:
     def __init__(self, device: Device) -> None:
         self.device = device
         self.backend: Backend = device.backend
-        self.types = self.backend.dtype_table
+        self.numpy_types = self.backend.numpy_types
         self._own: Mapping[str, Any] = kernels(device.type)  # plugins' first, then its own
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -217,8 +217,6 @@ set_kernel_names(lambda: {*ROWS, "random_bits"})
 
 class TensorKernels:
     """The same names over tensors, for derivatives that are differentiated again."""
-
-    types = None
 
     def __init__(self, device: Device) -> None:
         self.device = device

@@ -30,7 +30,7 @@ GRAD_MODE: ContextVar[bool] = ContextVar("tensorplug_grad_mode", default=True)
 _INFERENCE: ContextVar[bool] = ContextVar("tensorplug_inference_mode", default=False)
 
 
-class _Mode:
+class Mode:
     """A grad mode as context manager and as decorator; may be nested and entered again."""
 
     __slots__ = ("_previous", "mode")
@@ -71,8 +71,8 @@ class _Mode:
 
         return call  # type: ignore[return-value]  # wraps() keeps the signature
 
-    def _fresh(self) -> _Mode:
-        return _Mode(self.mode)
+    def _fresh(self) -> Mode:
+        return Mode(self.mode)
 
 
 class _ModeOrDecorator(type):
@@ -83,7 +83,7 @@ class _ModeOrDecorator(type):
         return mode if function is None else mode(function)
 
 
-class no_grad(_Mode, metaclass=_ModeOrDecorator):
+class no_grad(Mode, metaclass=_ModeOrDecorator):
     """Do not record operations: ``with tp.no_grad():`` or ``@tp.no_grad()``.
 
     Example:
@@ -100,7 +100,7 @@ class no_grad(_Mode, metaclass=_ModeOrDecorator):
         super().__init__(False)
 
 
-class enable_grad(_Mode, metaclass=_ModeOrDecorator):
+class enable_grad(Mode, metaclass=_ModeOrDecorator):
     """Record operations again inside a :class:`no_grad` block."""
 
     __slots__ = ()
@@ -109,7 +109,7 @@ class enable_grad(_Mode, metaclass=_ModeOrDecorator):
         super().__init__(True)
 
 
-class set_grad_enabled(_Mode):
+class set_grad_enabled(Mode):
     """Set grad mode at once, and back at the end when used in ``with``."""
 
     __slots__ = ("_at_call",)
@@ -129,7 +129,7 @@ class set_grad_enabled(_Mode):
         return super().__call__(function)
 
 
-class inference_mode(_Mode):
+class inference_mode(Mode):
     """:class:`no_grad` under PyTorch's other name.
 
     Differs from torch: the results are ordinary tensors, which autograd may use later.
@@ -157,7 +157,7 @@ class inference_mode(_Mode):
         _INFERENCE.set(self._previous.pop())
         super().__exit__(*exception)
 
-    def _fresh(self) -> _Mode:
+    def _fresh(self) -> Mode:
         return inference_mode(not self.mode)
 
 

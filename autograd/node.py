@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..backends.dtypes import complex64, complex128
 from ..backends.errors import OpError
 from .rules import fit
 from .tensor import Edge, Tensor, extra, make
@@ -35,8 +34,6 @@ class Plan:
         "missing",
         "needs",
         "node_type",
-        "only_saved",
-        "quick",
         "rules",
         "saves",
     )
@@ -67,7 +64,7 @@ class Plan:
         slots = ("attrs",) * bool(row.attrs) + ("outputs",) * (len(row.outputs) > 1)
         base = row.node_type
         body = {"__slots__": slots, "plan": self, "__module__": base.__module__}
-        self.node_type = type(base.__name__, (base,), body)
+        self.node_type: Any = type(base.__name__, (base,), body)
         self.rules = tuple(
             (
                 tuple(names.index(name) for name in key),
@@ -77,18 +74,14 @@ class Plan:
             for (key, rule), params in zip(active, asked, strict=True)
         )
         asked_places = [place for _, _, places in self.rules for place in places]
-        self.only_saved = all(0 <= place < len(self.saves) for place in asked_places)
-        self.quick = self._quick()
+        self.node_type.quick = self._quick(asked_places)
 
-    def _quick(self) -> tuple[tuple[int, Any, int], ...] | None:
-        """The rules as (input, rule, place or -1), where each is for one input and one value."""
+    def _quick(self, asked: list[int]) -> tuple[tuple[int, Any, int], ...] | None:
+        """The rules as (input, rule, place or -1), where each takes at most one saved value."""
         short = all(len(at) == 1 and len(places) <= 1 for at, _, places in self.rules)
-        if self.missing or not self.only_saved or not short:
+        if self.missing or not short or not all(0 <= place < len(self.saves) for place in asked):
             return None
         return tuple((at[0], rule, places[0] if places else -1) for at, rule, places in self.rules)
-
-
-COMPLEX = frozenset((complex64, complex128))
 
 
 def passed_on(F: Any, g: Any) -> Any:
@@ -167,6 +160,7 @@ class Node:
 
     row: ClassVar[Any] = None
     plan: ClassVar[Any] = None
+    quick: ClassVar[Any] = None  # (input, rule, place of what it asks for), if all are so simple
     attrs: Any = ()
     outputs: Any = None  # (shape, dtype) per output, where there are several
     materialize: Any = True  # whether unused outputs get zeros as gradient, or None
@@ -176,6 +170,31 @@ class Node:
     saved: Any
     hooks: Hooks | None
 
+    def pairs(self, F: Any, grads: Any) -> list[tuple[Any, Any]]:
+        """Every parent with its gradient: :meth:`apply` on raw handles, in a hurry."""
+        if self.quick is None or self.saved is None:
+            return list(zip(self.parents, self.apply(F, grads, False), strict=True))
+        parents, saved, meta, native = self.parents, self.saved, self.meta, F.numpy_types
+        conjugated = self.plan.holomorphic and (meta[1] or meta[3]).is_complex
+        found = []
+        for at, rule, place in self.quick:
+            if place >= 0:
+                value, version, number = saved[place]
+                if version is not None and version[0] != number:
+                    self.check_saved()
+                if type(value) is Tensor:
+                    value = value._h
+                if conjugated:
+                    value = _conjugate(F, value)
+                grad = rule(F, grads, value)
+            else:
+                grad = grads if rule is passed_on else rule(F, grads)
+            shape, dtype = meta[2 * at], meta[2 * at + 1]
+            if not native or grad.shape != shape or grad.dtype is not dtype.numpy:
+                grad = fit(F, grad, shape, dtype)
+            found.append((parents[at], grad))
+        return found
+
     def apply(self, F: Any, grads: Any, tensors: bool) -> Any:
         """The gradients of the inputs, from those of the outputs.
 
@@ -184,40 +203,10 @@ class Node:
             grads: the gradient of the one output, or a tuple of those of all outputs.
             tensors: whether gradients are Tensors, so that they can be differentiated again.
         """
-        plan = self.plan
-        meta, types = self.meta, F.types
-        values: Any = ()
-        if plan.saves:
-            if tensors or self.saved is None:
-                values = self._unpack()
-            else:
-                values = []
-                for value, version, number in self.saved:
-                    if version is not None and version[0] != number:
-                        self.check_saved()
-                    values.append(value._h if type(value) is Tensor else value)
-            if plan.holomorphic and (meta[1] or meta[3]) in COMPLEX:
-                values = [F.conj(v) if hasattr(v, "shape") else v.conjugate() for v in values]
-        if plan.quick is None:
-            return self._apply_all(F, grads, values)
-        result: list[Any] = [None] * len(self.parents)
-        for at, rule, place in plan.quick:
-            if rule is passed_on:
-                found = grads
-            else:
-                found = rule(F, grads) if place < 0 else rule(F, grads, values[place])
-            if (
-                found.shape != meta[2 * at]
-                or types is None
-                or types[found.dtype] is not meta[2 * at + 1]
-            ):
-                found = fit(F, found, meta[2 * at], meta[2 * at + 1])
-            result[at] = found
-        return result
-
-    def _apply_all(self, F: Any, grads: Any, values: Any) -> list[Any]:
-        """:meth:`apply` for rules of any form."""
         plan, meta, parents = self.plan, self.meta, self.parents
+        values = self._unpack() if tensors else self._handles()
+        if plan.holomorphic and (meta[1] or meta[3]).is_complex:
+            values = [_conjugate(F, value) for value in values]
         if plan.missing:
             self._refuse()
         values = (*values, *self.attrs, *meta, plan.needs)
@@ -230,6 +219,11 @@ class Node:
                 if grad is not None and parents[at] is not None:
                     result[at] = fit(F, grad, meta[2 * at], meta[2 * at + 1])
         return result
+
+    def _handles(self) -> list[Any]:
+        """The saved values as raw handles."""
+        self.check_saved()
+        return [value._h if type(value) is Tensor else value for value, _, _ in self.saved]
 
     def _unpack(self) -> list[Any]:
         """The saved values as tensors, with their history."""
@@ -297,6 +291,11 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} object at {id(self):#x}>"
+
+
+def _conjugate(F: Any, value: Any) -> Any:
+    """The conjugate of a saved handle or number."""
+    return F.conj(value) if hasattr(value, "shape") else value.conjugate()
 
 
 def _shown(parent: Any) -> tuple[Any, int]:

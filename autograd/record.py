@@ -123,6 +123,9 @@ def record_one(row: Row, out: Tensor, x: Tensor, attrs: tuple[Any, ...]) -> None
         trace_node(node)
 
 
+_BOTH = (1, 0)  # the second input and the first, as products save them
+
+
 def record_two(row: Row, out: Tensor, x: Tensor, y: Tensor) -> None:
     """:func:`record` for two input tensors and one output."""
     one = x._node if x._view is None else edge(x)
@@ -143,14 +146,22 @@ def record_two(row: Row, out: Tensor, x: Tensor, y: Tensor) -> None:
     node.meta = (x._h.shape, x._dtype, y._h.shape, y._dtype)
     node.hooks = None
     node.device = out._device
-    saved: tuple[Any, ...] = ()
-    for code in plan.saves:
-        holder = out if code < 0 else y if code else x
-        version = holder._writes
-        if version is None:
-            version = holder._writes = [0]
-        saved += ((out._h if code < 0 else holder, version, version[0]),)
-    node.saved = saved
+    if plan.saves == _BOTH:
+        first, second = x._writes, y._writes
+        if first is None:
+            first = x._writes = [0]
+        if second is None:
+            second = y._writes = [0]
+        node.saved = ((y, second, second[0]), (x, first, first[0]))
+    else:
+        saved: tuple[Any, ...] = ()
+        for code in plan.saves:
+            holder = out if code < 0 else y if code else x
+            version = holder._writes
+            if version is None:
+                version = holder._writes = [0]
+            saved += ((out._h if code < 0 else holder, version, version[0]),)
+        node.saved = saved
     out._node = node
     out._track = True
     if ANOMALY[0]:

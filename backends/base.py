@@ -96,8 +96,8 @@ class Backend:
     """Types whose elementwise kernels take a Python number as second operand and keep the type;
     for other types the engine passes a 0-d handle from :meth:`scalar`."""
 
-    dtype_table: ClassVar[Mapping[Any, DType] | None] = None
-    """``handle.dtype`` -> DType, where handles have such an attribute: saves a call in backward."""
+    numpy_types: ClassVar[bool] = False
+    """Whether ``handle.dtype`` is NumPy's type of the elements: saves a call in backward."""
 
     soft_errors: ClassVar[tuple[type[BaseException], ...]] = ()
     """Exceptions that only report inf or nan results (``RuntimeWarning`` made an error);

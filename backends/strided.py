@@ -35,7 +35,7 @@ class StridedBackend(StridedIndexing, Backend):
          dtypes.complex128)  # not ml_dtypes' bfloat16: bfloat16 * 2.0 would be float32
     )  # fmt: skip
 
-    dtype_table = _DTYPES
+    numpy_types: ClassVar[bool] = True
 
     xp: Any
     """The array module: ``numpy`` or ``cupy``."""
@@ -120,6 +120,8 @@ class StridedBackend(StridedIndexing, Backend):
 
     def expand(self, handle: Handle, shape: tuple[int, ...]) -> Handle:
         old = handle.shape
+        if not old:
+            return self.xp.ndarray(shape, handle.dtype, handle, 0, (0,) * len(shape))
         strides = [0] * (len(shape) - len(old))
         for was, now, stride in zip(old, shape[len(strides) :], handle.strides, strict=True):
             if was != now and was != 1:
@@ -191,7 +193,9 @@ class StridedBackend(StridedIndexing, Backend):
             return self.xp.zeros(shape, dtype.numpy)
         if type(value) is int and dtype.kind in ("uint", "int"):
             value = self.xp.asarray(value).astype(dtype.numpy)  # wraps around
-        return self.xp.full(shape, value, dtype.numpy)
+        out = self.xp.empty(shape, dtype.numpy)
+        out.fill(value)
+        return out
 
     def empty(self, shape: tuple[int, ...], dtype: DType, device: int) -> Handle:
         return self.xp.empty(shape, dtype.numpy)

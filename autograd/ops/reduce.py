@@ -25,10 +25,9 @@ __all__ = ["count", "expand_back", "restore"]
 
 def restore(F: Any, x: Any, shape: tuple[int, ...], dims: Any, keepdim: bool) -> Any:
     """A reduced array with size-1 dimensions where it was reduced, ready to broadcast."""
-    if keepdim or not shape:
+    if keepdim or dims is None:  # of a sum over everything no dimension is left
         return x
-    lost = range(len(shape)) if dims is None else dims
-    return F.reshape(x, tuple(1 if d in lost else size for d, size in enumerate(shape)))
+    return F.reshape(x, tuple(1 if d in dims else size for d, size in enumerate(shape)))
 
 
 def expand_back(F: Any, g: Any, shape: tuple[int, ...], dims: Any, keepdim: bool) -> Any:
