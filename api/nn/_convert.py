@@ -1,15 +1,86 @@
-"""Cold helpers of :class:`Module`: parsing ``to()``, moving tensors, printing."""
+"""Moving and converting modules; printing them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Self
 
 import tensorplug as tp
 from tensorplug.autograd.tensor import Tensor
 from tensorplug.backends.dtypes import DType
 
-__all__ = ["move", "parse_to", "replace", "wrap"]
+if TYPE_CHECKING:
+    from .module import Module
+
+__all__ = ["ModuleMoves", "move", "parse_to", "replace", "wrap"]
+
+
+class ModuleMoves:
+    """The half of :class:`Module` that changes devices and types."""
+
+    if TYPE_CHECKING:
+
+        def modules(self) -> Iterator[Module]: ...
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Move parameters and buffers, in place: ``to(device)``, ``to(dtype)``, ``to(tensor)``.
+
+        Parameters stay the same objects, so optimizers keep working. A dtype must be floating or
+        complex, and integer buffers keep theirs.
+
+        Args:
+            device: where to, for example ``"cuda:0"``.
+            dtype: which type.
+            non_blocking: accepted for compatibility; copies are ordered by the backend.
+        """
+        device, dtype = parse_to(*args, **kwargs)
+        return self._apply(lambda tensor: move(tensor, device, dtype))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Replace the values of all parameters, gradients and buffers by ``fn`` of them."""
+        modules: Any = tuple(self.modules()) if recurse else (self,)
+        for module in modules:
+            for parameter in module._parameters.values():
+                if parameter is not None:
+                    replace(parameter, fn)
+            for name, buffer in module._buffers.items():
+                if buffer is not None:
+                    module._buffers[name] = fn(buffer)
+        return self
+
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
+        """Move to ``device`` without copying values: parameters and buffers are undefined."""
+        return self._apply(lambda tensor: tp.empty_like(tensor, device=device), recurse)
+
+    def cpu(self) -> Self:
+        """Move to the CPU, in place."""
+        return self.to("cpu")
+
+    def cuda(self, device: Any = None) -> Self:
+        """Move to a CUDA device, in place; the first one unless ``device`` says which."""
+        if device is None or isinstance(device, int):
+            device = f"cuda:{device or 0}"
+        return self.to(device)
+
+    def type(self, dst_type: Any) -> Self:
+        """Convert all parameters and buffers, integers too, to a dtype."""
+        return self._apply(lambda tensor: tensor.to(dtype=dst_type))
+
+    def float(self) -> Self:
+        """Convert floating parameters and buffers to float32."""
+        return self._apply(lambda tensor: move(tensor, None, tp.float32, real_only=True))
+
+    def double(self) -> Self:
+        """Convert floating parameters and buffers to float64."""
+        return self._apply(lambda tensor: move(tensor, None, tp.float64, real_only=True))
+
+    def half(self) -> Self:
+        """Convert floating parameters and buffers to float16."""
+        return self._apply(lambda tensor: move(tensor, None, tp.float16, real_only=True))
+
+    def bfloat16(self) -> Self:
+        """Convert floating parameters and buffers to bfloat16."""
+        return self._apply(lambda tensor: move(tensor, None, tp.bfloat16, real_only=True))
 
 
 def parse_to(

@@ -62,6 +62,7 @@ class ModuleState:
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Module | None]
     _non_persistent_buffers_set: set[str]
+    _state_dict_pre_hooks: dict[int, Any]
     _state_dict_hooks: dict[int, Any]
     _load_pre_hooks: dict[int, Any]
     _load_post_hooks: dict[int, Any]
@@ -81,7 +82,7 @@ class ModuleState:
 
     def state_dict(
         self,
-        *,
+        *args: Any,
         destination: dict[str, Any] | None = None,
         prefix: str = "",
         keep_vars: bool = False,
@@ -92,11 +93,15 @@ class ModuleState:
             destination: a dict to fill instead of a new one.
             prefix: put before every name.
             keep_vars: return the parameters themselves, not detached tensors.
+            *args: the three by position, in that order.
 
         Example:
             >>> list(tp.nn.Linear(3, 4).state_dict())
             ['weight', 'bias']
         """
+        destination, prefix, keep_vars = (*args, *(destination, prefix, keep_vars)[len(args) :])
+        for hook in tuple(self._state_dict_pre_hooks.values()):
+            hook(self, prefix, keep_vars)
         if destination is None:
             destination = StateDict()
             destination._metadata = {}
@@ -110,8 +115,9 @@ class ModuleState:
                 module.state_dict(
                     destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars
                 )
-        for hook in tuple(self._state_dict_hooks.values()):
-            hook(self, destination, prefix, local)
+        for hook, replaces in tuple(self._state_dict_hooks.values()):
+            changed = hook(self, destination, prefix, local)
+            destination = changed if replaces and changed is not None else destination
         return destination
 
     def _save_to_state_dict(
@@ -138,7 +144,8 @@ class ModuleState:
         """Copy tensors into the parameters and buffers of the same dotted names.
 
         Args:
-            state_dict: what :meth:`state_dict` of such a module returned, or a loaded file.
+            state_dict: what :meth:`state_dict` of such a module returned, or a loaded file; its
+                values may be arrays of other libraries.
             strict: refuse missing and unexpected names. Shapes must match in any case.
             assign: put the given tensors in place of the parameters instead of copying, keeping
                 their dtype and device.
@@ -176,9 +183,9 @@ class ModuleState:
 
         Override to read an older format; what does not fit is added to the three lists.
         """
-        for hook in tuple(self._load_pre_hooks.values()):
+        for hook, with_module in tuple(self._load_pre_hooks.values()):
             hook(
-                self, state_dict, prefix, local_metadata, strict,
+                *((self,) if with_module else ()), state_dict, prefix, local_metadata, strict,
                 missing_keys, unexpected_keys, error_msgs,
             )  # fmt: skip
         assign = local_metadata.get("assign_to_params_buffers", False)
@@ -189,14 +196,15 @@ class ModuleState:
             if key not in state_dict:
                 missing_keys.append(key)
                 continue
-            problem = _mismatch(key, own, state_dict[key])
+            value = _tensor(state_dict[key])
+            problem = _mismatch(key, own, value)
             if problem:
                 error_msgs.append(problem)
             elif assign:
-                self._assign(name, own, state_dict[key])
+                self._assign(name, own, value)
             else:
                 with tp.no_grad():
-                    own.copy_(state_dict[key])
+                    own.copy_(value)
         self._load_extra(state_dict, prefix + EXTRA, missing_keys)
 
     def _assign(self, name: str, own: Tensor, value: Tensor) -> None:
@@ -213,17 +221,37 @@ class ModuleState:
             missing.append(key)
 
     # --- hooks ------------------------------------------------------------------------------------
+    def register_state_dict_pre_hook(self, hook: Callable[..., None]) -> RemovableHandle:
+        """Call ``hook(module, prefix, keep_vars)`` before :meth:`state_dict`."""
+        return add_hook(self._state_dict_pre_hooks, hook)
+
     def register_state_dict_post_hook(self, hook: Callable[..., None]) -> RemovableHandle:
         """Call ``hook(module, state_dict, prefix, local_metadata)`` after :meth:`state_dict`."""
-        return add_hook(self._state_dict_hooks, hook)
+        return add_hook(self._state_dict_hooks, (hook, False))
+
+    def _register_state_dict_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """The same, but a dict that ``hook`` returns takes the place of the other."""
+        return add_hook(self._state_dict_hooks, (hook, True))
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., None]) -> RemovableHandle:
         """Call ``hook`` with :meth:`_load_from_state_dict`'s arguments before it, self first."""
-        return add_hook(self._load_pre_hooks, hook)
+        return add_hook(self._load_pre_hooks, (hook, True))
+
+    def _register_load_state_dict_pre_hook(
+        self, hook: Callable[..., None], with_module: bool = False
+    ) -> RemovableHandle:
+        """The same, without the module unless ``with_module``."""
+        return add_hook(self._load_pre_hooks, (hook, with_module))
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., None]) -> RemovableHandle:
         """Call ``hook(module, incompatible_keys)`` after loading; it may edit the two lists."""
         return add_hook(self._load_post_hooks, hook)
+
+
+def _tensor(value: Any) -> Any:
+    """Arrays of other libraries, such as PyTorch's tensors, as tensors."""
+    foreign = not isinstance(value, Tensor) and hasattr(value, "__dlpack__")
+    return tp.asarray(value) if foreign else value
 
 
 def _mismatch(key: str, own: Tensor, value: Any) -> str | None:

@@ -43,9 +43,9 @@ class ModuleTree:
                 below = f"{prefix}.{name}" if prefix else name
                 yield from module.named_modules(memo, below, remove_duplicate)
 
-    def modules(self) -> Iterator[Module]:
-        """This module and all below it, each once."""
-        for _, module in self.named_modules():
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
+        """This module and all below it, each once unless ``remove_duplicate`` is False."""
+        for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
@@ -126,6 +126,28 @@ class ModuleTree:
                 )
             module = found
         return module
+
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put ``module`` in the place of the one with a dotted name.
+
+        Args:
+            target: the name.
+            module: the new module.
+            strict: refuse a name that is not there yet.
+
+        Raises:
+            ValueError: ``target`` is empty, or ``module`` is no module.
+            AttributeError: there is no module above it, or with ``strict`` none of that name.
+        """
+        owner = f"{type(self).__name__}.set_submodule"
+        if not target:
+            raise ValueError(f"{owner}: expected the name of a module below this one, got ''")
+        if not isinstance(module, ModuleTree):
+            raise ValueError(f"{owner}: expected a Module, got {type(module).__name__}")
+        if strict:
+            self.get_submodule(target)
+        path, _, name = target.rpartition(".")
+        self.get_submodule(path).register_module(name, module)
 
     def get_parameter(self, target: str) -> Parameter:
         """The parameter with a dotted name.

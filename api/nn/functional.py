@@ -28,8 +28,17 @@ from ._functional.adaptive import adaptive_avg_pool1d as adaptive_avg_pool1d
 from ._functional.adaptive import adaptive_avg_pool2d as adaptive_avg_pool2d
 from ._functional.adaptive import adaptive_avg_pool3d as adaptive_avg_pool3d
 from ._functional.adaptive import adaptive_max_pool1d as adaptive_max_pool1d
+from ._functional.adaptive import (
+    adaptive_max_pool1d_with_indices as adaptive_max_pool1d_with_indices,
+)
 from ._functional.adaptive import adaptive_max_pool2d as adaptive_max_pool2d
+from ._functional.adaptive import (
+    adaptive_max_pool2d_with_indices as adaptive_max_pool2d_with_indices,
+)
 from ._functional.adaptive import adaptive_max_pool3d as adaptive_max_pool3d
+from ._functional.adaptive import (
+    adaptive_max_pool3d_with_indices as adaptive_max_pool3d_with_indices,
+)
 from ._functional.adaptive import lp_pool1d as lp_pool1d
 from ._functional.adaptive import lp_pool2d as lp_pool2d
 from ._functional.adaptive import lp_pool3d as lp_pool3d
@@ -39,12 +48,14 @@ from ._functional.attention import scaled_dot_product_attention as scaled_dot_pr
 from ._functional.attention import sigmoid as sigmoid
 from ._functional.attention import softmax as softmax
 from ._functional.attention import tanh as tanh
+from ._functional.bags import embedding_bag as embedding_bag
 from ._functional.conv import conv1d as conv1d
 from ._functional.conv import conv2d as conv2d
 from ._functional.conv import conv3d as conv3d
 from ._functional.conv import conv_transpose1d as conv_transpose1d
 from ._functional.conv import conv_transpose2d as conv_transpose2d
 from ._functional.conv import conv_transpose3d as conv_transpose3d
+from ._functional.ctc import ctc_loss as ctc_loss
 from ._functional.distance import cosine_embedding_loss as cosine_embedding_loss
 from ._functional.distance import cosine_similarity as cosine_similarity
 from ._functional.distance import pairwise_distance as pairwise_distance
@@ -55,9 +66,26 @@ from ._functional.dropout import dropout1d as dropout1d
 from ._functional.dropout import dropout2d as dropout2d
 from ._functional.dropout import dropout3d as dropout3d
 from ._functional.dropout import feature_alpha_dropout as feature_alpha_dropout
+from ._functional.fractional import fractional_max_pool2d as fractional_max_pool2d
+from ._functional.fractional import (
+    fractional_max_pool2d_with_indices as fractional_max_pool2d_with_indices,
+)
+from ._functional.fractional import fractional_max_pool3d as fractional_max_pool3d
+from ._functional.fractional import (
+    fractional_max_pool3d_with_indices as fractional_max_pool3d_with_indices,
+)
+from ._functional.inplace import celu_ as celu_
+from ._functional.inplace import elu_ as elu_
+from ._functional.inplace import hardtanh_ as hardtanh_
+from ._functional.inplace import leaky_relu_ as leaky_relu_
+from ._functional.inplace import relu_ as relu_
+from ._functional.inplace import rrelu_ as rrelu_
+from ._functional.inplace import selu_ as selu_
+from ._functional.inplace import threshold_ as threshold_
 from ._functional.linear import bilinear as bilinear
 from ._functional.linear import embedding as embedding
 from ._functional.linear import linear as linear
+from ._functional.linear import linear_cross_entropy as linear_cross_entropy
 from ._functional.linear import one_hot as one_hot
 from ._functional.loss import binary_cross_entropy as binary_cross_entropy
 from ._functional.loss import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
@@ -65,6 +93,9 @@ from ._functional.loss import cross_entropy as cross_entropy
 from ._functional.loss import kl_div as kl_div
 from ._functional.loss import nll_loss as nll_loss
 from ._functional.loss import softmin as softmin
+from ._functional.margins import multi_margin_loss as multi_margin_loss
+from ._functional.margins import multilabel_margin_loss as multilabel_margin_loss
+from ._functional.margins import multilabel_soft_margin_loss as multilabel_soft_margin_loss
 from ._functional.norm import batch_norm as batch_norm
 from ._functional.norm import group_norm as group_norm
 from ._functional.norm import instance_norm as instance_norm
@@ -99,6 +130,8 @@ from ._functional.regression import (
 )
 from ._functional.resize import interpolate as interpolate
 from ._functional.resize import upsample as upsample
+from ._functional.resize import upsample_bilinear as upsample_bilinear
+from ._functional.resize import upsample_nearest as upsample_nearest
 from ._functional.sampling import affine_grid as affine_grid
 from ._functional.sampling import grid_sample as grid_sample
 from ._functional.vision import channel_shuffle as channel_shuffle

@@ -14,7 +14,7 @@ from ._errors import check_size, wrong_input, wrong_kind
 from .module import Module
 from .parameter import Parameter
 
-__all__ = ["Identity", "Linear"]
+__all__ = ["Bilinear", "Identity", "Linear"]
 
 
 class Identity(Module):
@@ -102,4 +102,66 @@ class Linear(Module):
         return (
             f"in_features={self.in_features}, out_features={self.out_features}, "
             f"bias={self.bias is not None}"
+        )
+
+
+class Bilinear(Module):
+    """``input1 @ weight[k] @ input2 + bias[k]`` for every output feature ``k``.
+
+    Args:
+        in1_features, in2_features: sizes of the two inputs' last dimensions.
+        out_features: size of the output's last dimension.
+        bias: whether to add a learned bias.
+        device, dtype: of the parameters.
+
+    Both parameters start evenly distributed within ``1 / sqrt(in1_features)``.
+
+    Raises:
+        ValueError: ``in1_features`` is not positive.
+
+    Example:
+        >>> tp.nn.Bilinear(3, 4, 5)(tp.zeros(2, 3), tp.zeros(2, 4)).shape
+        tensorplug.Size([2, 5])
+    """
+
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        if in1_features <= 0:
+            raise ValueError(f"Bilinear: expected in1_features of 1 or more, got {in1_features}")
+        self.in1_features = in1_features
+        self.in2_features = in2_features
+        self.out_features = out_features
+        shape = (out_features, in1_features, in2_features)
+        self.weight = Parameter(tp.empty(shape, device=device, dtype=dtype))
+        if bias:
+            self.bias = Parameter(tp.empty(out_features, device=device, dtype=dtype))
+        else:
+            self.register_parameter("bias", None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew."""
+        bound = 1 / math.sqrt(self.in1_features)
+        for parameter in self.parameters():
+            init.uniform_(parameter, -bound, bound)
+
+    def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
+        """``(*, in1_features)`` and ``(*, in2_features)`` to ``(*, out_features)``."""
+        return F.bilinear(input1, input2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
+            f"out_features={self.out_features}, bias={self.bias is not None}"
         )

@@ -8,18 +8,18 @@ from typing import Any, Self
 import tensorplug as tp
 from tensorplug.autograd.tensor import Tensor
 
-from . import _convert
+from ._convert import ModuleMoves, wrap
 from ._hooks import Hook, RemovableHandle, add_hook, call_with_hooks
 from ._state import ModuleState
 from ._tree import ModuleTree
-from .parameter import Parameter
+from .parameter import Buffer, Parameter
 
 __all__ = ["Module"]
 
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
 
 
-class Module(ModuleTree, ModuleState):
+class Module(ModuleTree, ModuleState, ModuleMoves):
     """A part of a model: parameters, buffers and smaller modules, and how to compute with them.
 
     A subclass calls ``super().__init__()``, assigns parameters and modules as attributes, and
@@ -38,8 +38,15 @@ class Module(ModuleTree, ModuleState):
     """
 
     training: bool
+    call_super_init: bool = False
+    """Whether arguments go on to the next class, for classes with several bases."""
 
-    def __init__(self) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if (args or kwargs) and not self.call_super_init:
+            raise TypeError(
+                f"{type(self).__name__}.__init__: expected no arguments for Module, got "
+                f"{', '.join([*map(repr, args), *(f'{k}={v!r}' for k, v in kwargs.items())])}"
+            )
         # Straight into __dict__: __setattr__ below needs the registries to exist.
         self.__dict__.update(
             training=True,
@@ -51,10 +58,13 @@ class Module(ModuleTree, ModuleState):
             _forward_hooks={},
             _backward_pre_hooks={},
             _backward_hooks={},
+            _state_dict_pre_hooks={},
             _state_dict_hooks={},
             _load_pre_hooks={},
             _load_post_hooks={},
         )
+        if self.call_super_init:
+            super().__init__(*args, **kwargs)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the result; every subclass defines it."""
@@ -98,6 +108,9 @@ class Module(ModuleTree, ModuleState):
         elif isinstance(value, Module):
             self._forget(name, "modules", "_modules")
             self._modules[name] = value
+        elif isinstance(value, Buffer):
+            self._forget(name, "buffers", "_buffers")
+            self.register_buffer(name, value, value._extra["buffer"])  # type: ignore[index]
         else:
             attributes = self.__dict__
             for registry in _REGISTRIES:
@@ -252,66 +265,6 @@ class Module(ModuleTree, ModuleState):
         fn(self)
         return self
 
-    # --- devices and types ----------------------------------------------------------------------
-    def to(self, *args: Any, **kwargs: Any) -> Self:
-        """Move parameters and buffers, in place: ``to(device)``, ``to(dtype)``, ``to(tensor)``.
-
-        Parameters stay the same objects, so optimizers keep working. A dtype must be floating or
-        complex, and integer buffers keep theirs.
-
-        Args:
-            device: where to, for example ``"cuda:0"``.
-            dtype: which type.
-            non_blocking: accepted for compatibility; copies are ordered by the backend.
-        """
-        device, dtype = _convert.parse_to(*args, **kwargs)
-        return self._apply(lambda tensor: _convert.move(tensor, device, dtype))
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Replace the values of all parameters, gradients and buffers by ``fn`` of them."""
-        for module in tuple(self.modules()) if recurse else (self,):
-            for parameter in module._parameters.values():
-                if parameter is not None:
-                    _convert.replace(parameter, fn)
-            for name, buffer in module._buffers.items():
-                if buffer is not None:
-                    module._buffers[name] = fn(buffer)
-        return self
-
-    def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
-        """Move to ``device`` without copying values: parameters and buffers are undefined."""
-        return self._apply(lambda tensor: tp.empty_like(tensor, device=device), recurse)
-
-    def cpu(self) -> Self:
-        """Move to the CPU, in place."""
-        return self.to("cpu")
-
-    def cuda(self, device: Any = None) -> Self:
-        """Move to a CUDA device, in place; the first one unless ``device`` says which."""
-        if device is None or isinstance(device, int):
-            device = f"cuda:{device or 0}"
-        return self.to(device)
-
-    def type(self, dst_type: Any) -> Self:
-        """Convert all parameters and buffers, integers too, to a dtype."""
-        return self._apply(lambda tensor: tensor.to(dtype=dst_type))
-
-    def float(self) -> Self:
-        """Convert floating parameters and buffers to float32."""
-        return self._apply(lambda tensor: _convert.move(tensor, None, tp.float32, real_only=True))
-
-    def double(self) -> Self:
-        """Convert floating parameters and buffers to float64."""
-        return self._apply(lambda tensor: _convert.move(tensor, None, tp.float64, real_only=True))
-
-    def half(self) -> Self:
-        """Convert floating parameters and buffers to float16."""
-        return self._apply(lambda tensor: _convert.move(tensor, None, tp.float16, real_only=True))
-
-    def bfloat16(self) -> Self:
-        """Convert floating parameters and buffers to bfloat16."""
-        return self._apply(lambda tensor: _convert.move(tensor, None, tp.bfloat16, real_only=True))
-
     # --- hooks ----------------------------------------------------------------------------------
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
@@ -353,6 +306,8 @@ class Module(ModuleTree, ModuleState):
         """
         return add_hook(self._backward_hooks, hook, prepend)
 
+    register_backward_hook = register_full_backward_hook
+
     # --- printing -------------------------------------------------------------------------------
     def extra_repr(self) -> str:
         """What ``repr`` shows between the parentheses; a layer lists its settings here."""
@@ -365,9 +320,9 @@ class Module(ModuleTree, ModuleState):
         extra = self.extra_repr()
         lines = extra.split("\n") if extra else []
         if not self._modules:
-            return _convert.wrap(self._get_name(), lines, [])
+            return wrap(self._get_name(), lines, [])
         children = [
             f"({name}): " + repr(module).replace("\n", "\n  ")
             for name, module in self._modules.items()
         ]
-        return _convert.wrap(self._get_name(), lines, children)
+        return wrap(self._get_name(), lines, children)

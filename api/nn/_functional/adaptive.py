@@ -15,7 +15,9 @@ from .pool import avg_pool1d, avg_pool2d, avg_pool3d
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
-    "adaptive_max_pool2d", "adaptive_max_pool3d", "lp_pool1d", "lp_pool2d", "lp_pool3d",
+    "adaptive_max_pool1d_with_indices", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices",
+    "adaptive_max_pool3d", "adaptive_max_pool3d_with_indices", "lp_pool1d", "lp_pool2d",
+    "lp_pool3d",
 ]  # fmt: skip
 
 Sizes = tuple[int, ...]
@@ -204,6 +206,26 @@ def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = 
         tensorplug.Size([1, 2, 2, 2, 2])
     """
     return _max("adaptive_max_pool3d", 3, input, output_size, return_indices)
+
+
+def _with_indices(rank: int) -> Any:
+    name = f"adaptive_max_pool{rank}d"
+
+    def pool(
+        input: Tensor, output_size: Any, return_indices: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        found = _max(name, rank, input, output_size, True)
+        return found
+
+    pool.__name__ = pool.__qualname__ = f"{name}_with_indices"
+    pool.__doc__ = f":func:`{name}` that always returns the indices too."
+    size = (4,) * rank
+    return function(namespace="nn.functional", samples=lambda t: [(t(2, *size), 2)])(pool)
+
+
+adaptive_max_pool1d_with_indices = _with_indices(1)
+adaptive_max_pool2d_with_indices = _with_indices(2)
+adaptive_max_pool3d_with_indices = _with_indices(3)
 
 
 # --- power means ----------------------------------------------------------------------------------

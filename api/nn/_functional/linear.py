@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorplug as tp
 from tensorplug.autograd.errors import OpError
 from tensorplug.autograd.registry import ROWS, function
 from tensorplug.autograd.tensor import Tensor
 
 from ._arguments import is_tensor, require, same_dtype
+from .loss import cross_entropy
 
-__all__ = ["bilinear", "embedding", "linear", "one_hot"]
+__all__ = ["bilinear", "embedding", "linear", "linear_cross_entropy", "one_hot"]
 
 _linear = ROWS["linear"].call
 
@@ -183,3 +186,53 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
             high)  # fmt: skip
     classes = tp.arange(num_classes, device=input._device)
     return (input.unsqueeze(-1) == classes).to(tp.int64)
+
+
+@function(
+    namespace="nn.functional",
+    samples=lambda t: [
+        (t(4, 3), t(5, 3), t.int((4,), 0, 5)),
+        (t(4, 3), t(5, 2, 3), t.int((4, 2), 0, 5), {"linear_bias": t(5, 2)}),
+    ],
+)  # fmt: skip
+def linear_cross_entropy(
+    input: Tensor, linear_weight: Tensor, target: Tensor, *, linear_bias: Tensor | None = None,
+    weight: Tensor | None = None, reduction: str = "mean", ignore_index: int | None = None,
+    label_smoothing: float = 0.0, options: Any = None,
+) -> Tensor:  # fmt: skip
+    """:func:`cross_entropy` of the scores that :func:`linear` gives.
+
+    Args:
+        input: shape ``(N, in)`` or ``(in,)``.
+        linear_weight: shape ``(C, *, in)``; the scores are then ``(N, C, *)``.
+        target: class numbers or probabilities, as for :func:`cross_entropy`.
+        linear_bias: shape ``(C, *)``, or None.
+        weight, reduction, label_smoothing: as for :func:`cross_entropy`.
+        ignore_index: class numbers of this value do not count; -100 when None.
+        options: None.
+
+    Raises:
+        NotImplementedError: ``options`` are given.
+
+    Differs from torch: scores are always worked out whole, never in chunks.
+
+    Example:
+        >>> x, w = tp.ones(1, 3), tp.zeros(2, 3)
+        >>> round(tp.nn.functional.linear_cross_entropy(x, w, tp.tensor([0])).item(), 4)
+        0.6931
+    """
+    if options is not None:
+        raise NotImplementedError(
+            f"linear_cross_entropy: expected options=None, got {options!r}; the scores are always "
+            "worked out whole"
+        )
+    same_dtype("linear_cross_entropy", input, linear_weight, linear_bias)
+    shape = tuple(linear_weight._h.shape)
+    flat = linear_weight.reshape(-1, shape[-1])
+    scores = linear(input, flat, None if linear_bias is None else linear_bias.reshape(-1))
+    scores = scores.reshape(*scores._h.shape[:-1], *shape[:-1])
+    ignore = -100 if ignore_index is None else ignore_index
+    return cross_entropy(
+        scores, target, weight, ignore_index=ignore, reduction=reduction,
+        label_smoothing=label_smoothing,
+    )  # fmt: skip

@@ -20,7 +20,7 @@ from tensorplug.autograd.tensor import Tensor
 from ._arguments import is_tensor, require, widened
 from .adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 
-__all__ = ["interpolate", "upsample"]
+__all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
 
 Taps = list[list[tuple[int, float]]]  # per output position: (input position, weight)
 
@@ -283,3 +283,15 @@ def upsample(
     """The deprecated name of :func:`interpolate`."""
     warnings.warn("upsample is deprecated; use interpolate", UserWarning, stacklevel=2)
     return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """The deprecated name of :func:`interpolate` with mode "nearest"."""
+    warnings.warn("upsample_nearest is deprecated; use interpolate", UserWarning, stacklevel=2)
+    return interpolate(input, size, scale_factor, "nearest")
+
+
+def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """The deprecated name of :func:`interpolate` with mode "bilinear" and aligned corners."""
+    warnings.warn("upsample_bilinear is deprecated; use interpolate", UserWarning, stacklevel=2)
+    return interpolate(input, size, scale_factor, "bilinear", True)
