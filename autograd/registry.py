@@ -52,7 +52,9 @@ class Row:
         self.rules = _check_rules(self, fields["grad"])
         self.plans: dict[int, Plan] = {}
         base = ListNode if self.variadic else Node
-        self.node_type = type(f"{fields['node']}Backward0", (base,), {"__slots__": (), "row": self})
+        self.node_type: Any = type(
+            f"{fields['node']}Backward0", (base,), {"__slots__": (), "row": self}
+        )
         self.record_view: Any = None
         # Set by the family: the core function, kernels by device, result types by operand type.
         self.call: Callable[..., Any]

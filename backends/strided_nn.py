@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from . import strided_activation, strided_conv, strided_norm, strided_pool
+from . import strided_activation, strided_conv, strided_norm, strided_pool, strided_recurrent
 from .base import Kernel
 
 __all__ = ["kernels"]
@@ -137,6 +137,7 @@ def kernels(xp: Any, erf: Callable[[Any], Any]) -> dict[str, Kernel]:
         **strided_conv.kernels(xp),
         **strided_pool.kernels(xp),
         **strided_norm.kernels(xp),
+        **strided_recurrent.kernels(xp),
         **_linear(xp),
         **_embedding(xp),
         **_losses(xp),

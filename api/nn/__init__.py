@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import functional as functional
 from . import init as init
+from . import utils as utils
 from .activation import CELU as CELU
 from .activation import ELU as ELU
 from .activation import GELU as GELU
@@ -118,6 +119,14 @@ from .regression_loss import L1Loss as L1Loss
 from .regression_loss import MSELoss as MSELoss
 from .regression_loss import PoissonNLLLoss as PoissonNLLLoss
 from .regression_loss import SmoothL1Loss as SmoothL1Loss
+from .rnn import GRU as GRU
+from .rnn import LSTM as LSTM
+from .rnn import RNN as RNN
+from .rnn import RNNBase as RNNBase
+from .rnn_cell import GRUCell as GRUCell
+from .rnn_cell import LSTMCell as LSTMCell
+from .rnn_cell import RNNCell as RNNCell
+from .rnn_cell import RNNCellBase as RNNCellBase
 from .shuffle import ChannelShuffle as ChannelShuffle
 from .shuffle import Fold as Fold
 from .shuffle import PixelShuffle as PixelShuffle
