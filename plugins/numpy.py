@@ -39,7 +39,7 @@ class NumpyBackend(StridedBackend):
             **kernels(np), **special, **strided_nn.kernels(np, special["erf"]),
             **strided_linalg.kernels(np), **strided_fft.kernels(np), **numpy_linalg.kernels(),
         }  # fmt: skip
-        self._into = into_kernels(np)
+        self._into = {**into_kernels(np), **numpy_linalg.into_kernels()}
 
     def devices(self) -> Sequence[Any]:
         return ["cpu"]

@@ -23,14 +23,18 @@ ROW = 65536
 """The most elements in a row, so that one stays in the processor's cache."""
 
 State = dict[str, Any]
-Delta = Callable[[dict[str, Any], State, Tensor, Tensor], Tensor]
+Change = Callable[[dict[str, Any], State, Tensor, Tensor], tuple[Tensor, Any]]
 
 
 class Bundle:
     """Parameters of one type, device and step, and rows for their gradients and states."""
 
-    def __init__(self, params: list[Tensor], states: list[State], names: tuple[str, ...]) -> None:
+    def __init__(
+        self, params: list[Tensor], states: list[State], names: tuple[str, ...],
+        numbers: tuple[str, ...],
+    ) -> None:  # fmt: skip
         self.params, self.states = params, states
+        self._numbers = tuple(name for name in numbers if name in states[0])
         self.dtype, self.device = params[0].dtype, params[0].device
         self._grad, self._grads = self._row()
         self._param, self._values = self._row()
@@ -62,25 +66,28 @@ class Bundle:
             and param.device is self.device
         )
 
-    def step(self, group: dict[str, Any], delta: Delta) -> None:
-        """Add ``delta(group, state, param, grad)``, of the rows, to the parameters."""
+    def step(self, group: dict[str, Any], change: Change, read: bool) -> None:
+        """Add ``change(group, state, param, grad)``, of the rows, to the parameters.
+
+        ``read`` says whether the change looks at the parameters' values.
+        """
         # The rows are nobody else's: written without counting the write, as copy_ would.
         assign = self.device.F.assign
         for view, param in zip(self._grads, self.params, strict=True):
-            assign(view._h, param.grad._h)  # type: ignore[union-attr]  # the caller has looked
-        if group.get("weight_decay"):
+            assign(view._h, param._grad._h)  # type: ignore[union-attr]  # the caller has looked
+        if read:
             for view, param in zip(self._values, self.params, strict=True):
                 assign(view._h, param._h)
-        first = self.states[0]
-        if "step" in first:
-            self.state["step"] = first["step"]
-        assign(self._delta._h, delta(group, self.state, self._param, self._grad)._h)
+        for name in self._numbers:
+            self.state[name] = self.states[0][name]
+        direction, rate = change(group, self.state, self._param, self._grad)
+        assign(self._delta._h, (direction * rate)._h)
         for view, param in zip(self._deltas, self.params, strict=True):
             param.add_(view)
-        if "step" in first:
-            step = self.state["step"]
+        for name in self._numbers:
+            value = self.state[name]
             for state in self.states:
-                state["step"] = step
+                state[name] = value
 
 
 class Bundles:
@@ -92,7 +99,7 @@ class Bundles:
         self.current: list[Bundle] = []
 
     def split(
-        self, params: list[Tensor], states: Any, names: tuple[str, ...]
+        self, params: list[Tensor], states: Any, names: tuple[str, ...], numbers: tuple[str, ...]
     ) -> tuple[list[Bundle], list[Tensor]]:
         """The bundles that cover ``params``, and the parameters that are left."""
         if self._is_current(params, states):
@@ -103,7 +110,7 @@ class Bundles:
             self._last = params
             self._order = []
             return [], params
-        return self._make(params, states, names)
+        return self._make(params, states, names, numbers)
 
     def _is_current(self, params: list[Tensor], states: Any) -> bool:
         if len(params) != len(self._order) or not _same(params, self._last):
@@ -114,18 +121,19 @@ class Bundles:
         )
 
     def _make(
-        self, params: list[Tensor], states: Any, names: tuple[str, ...]
+        self, params: list[Tensor], states: Any, names: tuple[str, ...], numbers: tuple[str, ...]
     ) -> tuple[list[Bundle], list[Tensor]]:
         kinds: dict[Any, list[list[Tensor]]] = {}
         for param in params:
             state = states.get(param)
             if _fits(param, state, names):
-                rows = kinds.setdefault((param.dtype, param.device, state.get("step")), [[]])
+                same = tuple(state.get(name) for name in numbers)
+                rows = kinds.setdefault((param.dtype, param.device, same), [[]])
                 if rows[-1] and sum(p.numel() for p in rows[-1]) + param.numel() > ROW:
                     rows.append([])
                 rows[-1].append(param)
         self.current = [
-            Bundle(row, [states[param] for param in row], names)
+            Bundle(row, [states[param] for param in row], names, numbers)
             for rows in kinds.values()
             for row in rows
             if len(row) > 1

@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
 import tensorplug as tp
 from tensorplug.autograd.tensor import Tensor
 
-from .optimizer import Optimizer, number
+from ._bundle import State
+from ._settings import given, number, setting
+from .optimizer import Optimizer
 
-__all__ = ["Adam", "AdamW"]
+__all__ = ["Adam", "AdamW", "Averaging"]
 
 
-class Adam(Optimizer):
+class Averaging(Optimizer):
+    """What Adam and its relatives share: running averages of gradients and of their squares."""
+
+    def _bundled_state(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("exp_avg", "exp_avg_sq")
+
+    def _begin(self, group: dict[str, Any], state: State, param: Tensor) -> None:
+        self._begin_step(group, state, param)
+        for name in self._bundled_state(group):
+            state[name] = tp.zeros_like(param)
+
+    def _average(
+        self, group: dict[str, Any], state: State, grad: Tensor
+    ) -> tuple[Tensor, Tensor, Any, Any]:
+        """Both averages after this step, and 1 - beta**step of both."""
+        beta1, beta2 = map(number, group["betas"])
+        step = state["step"] = state["step"] + 1
+        average, square = state["exp_avg"], state["exp_avg_sq"]
+        average.mul_(beta1).add_(grad * (1 - beta1))
+        square.mul_(beta2).add_((grad * grad).mul_(1 - beta2))
+        return average, square, 1 - beta1**step, 1 - beta2**step
+
+
+class Adam(Averaging):
     """Steps scaled by running averages of gradients and of their squares (Kingma and Ba, 2015).
 
     Args:
@@ -27,7 +51,9 @@ class Adam(Optimizer):
         maximize: go up instead of down.
         decoupled_weight_decay: shrink the parameter itself, as AdamW does.
         foreach: False updates small parameters one by one, too.
-        capturable, fused: accepted for compatibility; they change nothing.
+        capturable: read no values on the host: the count of steps is a tensor, ``lr`` may be one.
+        differentiable: must be False.
+        fused: accepted for compatibility; it changes nothing.
 
     Example:
         >>> x = tp.ones(2, requires_grad=True)
@@ -41,7 +67,7 @@ class Adam(Optimizer):
         self,
         params: Iterable[Any],
         lr: float | Tensor = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
         amsgrad: bool = False,
@@ -53,78 +79,24 @@ class Adam(Optimizer):
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "amsgrad": amsgrad,
-            "maximize": maximize,
-            "foreach": foreach,
-            "capturable": capturable,
-            "differentiable": differentiable,
-            "fused": fused,
-            "decoupled_weight_decay": decoupled_weight_decay,
-        }
-        super().__init__(params, defaults)
-
-    def _check_settings(self, group: dict[str, Any]) -> None:
-        super()._check_settings(group)
-        if len(group["betas"]) != 2 or not all(0 <= number(b) < 1 for b in group["betas"]):
-            raise ValueError(
-                f"{type(self).__name__}: expected two betas from 0 to below 1, got {group['betas']}"
-            )
+        super().__init__(params, given(locals()))
 
     def _bundled_state(self, group: dict[str, Any]) -> tuple[str, ...]:
-        return _AMSGRAD if group["amsgrad"] else _AMSGRAD[:2]
+        names = super()._bundled_state(group)
+        return (*names, "max_exp_avg_sq") if group["amsgrad"] else names
 
     def _delta(
-        self, group: dict[str, Any], state: dict[str, Any], param: Tensor, grad: Any
-    ) -> Tensor:
-        if not state:
-            state["step"] = 0
-            for name in self._bundled_state(group):
-                state[name] = tp.zeros_like(param)
-        if param.is_complex():  # a complex number is two parameters
-            return _delta_of_complex(group, state, param, grad)
-        return _delta(group, state, param, grad)
-
-
-_AMSGRAD = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
-
-
-def _delta_of_complex(
-    group: dict[str, Any], state: dict[str, Any], param: Tensor, grad: Tensor
-) -> Tensor:
-    pairs = {k: tp.view_as_real(v) for k, v in state.items() if k != "step"}
-    pairs["step"] = state["step"]
-    delta = _delta(group, pairs, tp.view_as_real(param), tp.view_as_real(grad))
-    state["step"] = pairs["step"]
-    return tp.view_as_complex(delta)
-
-
-def _delta(group: dict[str, Any], state: dict[str, Any], param: Tensor, grad: Any) -> Tensor:
-    lr, decay = number(group["lr"]), group["weight_decay"]
-    beta1, beta2 = map(number, group["betas"])
-    if group["maximize"]:
-        grad = -grad
-    if decay and not group["decoupled_weight_decay"]:
-        grad = grad + param * decay
-    step = state["step"] = state["step"] + 1
-    average, square = state["exp_avg"], state["exp_avg_sq"]
-    average.mul_(beta1).add_(grad * (1 - beta1))
-    square.mul_(beta2).add_((grad * grad).mul_(1 - beta2))
-    if group["amsgrad"]:
-        square = state["max_exp_avg_sq"].copy_(tp.maximum(state["max_exp_avg_sq"], square))
-    # lr / correction1 * average / (sqrt(square) / correction2 + eps), with one operation less.
-    correction2 = math.sqrt(1 - beta2**step)
-    rate = -lr * correction2 / (1 - beta1**step)
-    # In place on what was just made: for large tensors, fresh memory is what costs.
-    delta = square.sqrt().add_(group["eps"] * correction2)
-    delta = (average / delta).mul_(rate)
-    if decay and group["decoupled_weight_decay"]:
-        delta = delta - param * (lr * decay)
-    return delta
+        self, group: dict[str, Any], state: State, param: Tensor, grad: Tensor
+    ) -> tuple[Tensor, Any]:
+        average, square, correction1, correction2 = self._average(group, state, grad)
+        if group["amsgrad"]:
+            largest = state["max_exp_avg_sq"]
+            square = largest.copy_(tp.maximum(largest, square))
+        # lr / correction1 * average / (sqrt(square / correction2) + eps), with fewer operations
+        # on whole tensors; in place on what was just made, as fresh memory is what costs.
+        root = correction2**0.5
+        denominator = square.sqrt().add_(group["eps"] * root)
+        return average / denominator, -setting(group, "lr") * root / correction1
 
 
 class AdamW(Adam):
@@ -144,7 +116,7 @@ class AdamW(Adam):
         self,
         params: Iterable[Any],
         lr: float | Tensor = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
         amsgrad: bool = False,
@@ -155,17 +127,4 @@ class AdamW(Adam):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        super().__init__(
-            params,
-            lr,
-            betas,
-            eps,
-            weight_decay,
-            amsgrad,
-            foreach=foreach,
-            maximize=maximize,
-            capturable=capturable,
-            differentiable=differentiable,
-            fused=fused,
-            decoupled_weight_decay=True,
-        )
+        super().__init__(params, **given(locals()), decoupled_weight_decay=True)

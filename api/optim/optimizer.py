@@ -1,36 +1,83 @@
-"""The base class of all optimizers."""
+"""The base class of all optimizers: groups, hooks and the step."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from copy import deepcopy
+from functools import wraps
+from itertools import chain
 from typing import Any
 
 import tensorplug as tp
+from tensorplug.autograd.inplace import bump
 from tensorplug.autograd.tensor import Tensor
 from tensorplug.nn._hooks import RemovableHandle, add_hook
 
-from ._bundle import Bundles
+from ._bundle import Bundles, State
+from ._saving import Saving
+from ._settings import number, required, setting
 
-__all__ = ["Optimizer", "number", "required"]
-
-
-class _Required:
-    def __repr__(self) -> str:
-        return "<required parameter>"
-
-
-required = _Required()
-"""A default that each parameter group must replace."""
+__all__ = [
+    "Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook",
+    "required",
+]  # fmt: skip
 
 
-def number(value: Any) -> Any:
-    """A setting as a Python number; learning rates may be tensors of one element."""
-    return value.item() if isinstance(value, Tensor) else value
+_NOT_NEGATIVE = ("lr", "weight_decay", "eps", "momentum", "lr_decay", "momentum_decay")
+
+_BEFORE: dict[int, Callable[..., Any]] = {}
+_AFTER: dict[int, Callable[..., Any]] = {}
 
 
-class Optimizer:
+def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(optimizer, args, kwargs)`` before the steps of all optimizers."""
+    return add_hook(_BEFORE, hook)
+
+
+def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(optimizer, args, kwargs)`` after the steps of all optimizers."""
+    return add_hook(_AFTER, hook)
+
+
+def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A ``step`` method that counts its calls and runs the hooks around them."""
+
+    @wraps(step)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not (self._before or _BEFORE or self._after or _AFTER):
+            result = step(self, *args, **kwargs)
+            self._steps += 1
+            return result
+        args = (self, *args)
+        for hook in (*_BEFORE.values(), *self._before.values()):
+            changed = hook(self, args, kwargs)
+            if changed is not None:
+                if not (isinstance(changed, tuple) and len(changed) == 2):
+                    raise RuntimeError(
+                        f"{type(self).__name__}.step: expected a hook to return None or a tuple "
+                        f"of new (args, kwargs), got {changed!r}"
+                    )
+                args, kwargs = changed
+        result = step(*args, **kwargs)
+        self._steps += 1
+        for hook in (*self._after.values(), *_AFTER.values()):
+            hook(self, args, kwargs)
+        return result
+
+    return call
+
+
+def _add(param: Tensor, direction: Tensor, rate: Any) -> None:
+    """``param += rate * direction``, in one pass where the device can do that."""
+    kernel = param._device.backend.into_kernels().get("add_scaled")
+    if kernel is None or type(rate) is Tensor or direction._dtype is not param._dtype:
+        param.add_(direction * rate)
+    else:
+        kernel(param._h, direction._h, rate, param._h)
+        bump(param)
+
+
+class Optimizer(Saving):
     """Parameters in groups, the settings of each group, and the state of each parameter.
 
     A subclass passes its settings as ``defaults`` and defines :meth:`_delta`, the change of one
@@ -58,12 +105,11 @@ class Optimizer:
             raise TypeError(
                 f"{type(self).__name__}: expected an iterable of parameters, got {got}; {hint}"
             )
+        super().__init__()
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
-        self._bundles: dict[int, Bundles] = {}
-        self._before: dict[int, Callable[..., Any]] = {}
-        self._after: dict[int, Callable[..., Any]] = {}
+        self._steps = 0
         groups = list(params)
         if not groups:
             raise ValueError(f"{type(self).__name__}: expected parameters, got an empty list")
@@ -71,6 +117,11 @@ class Optimizer:
             groups = [{"params": groups}]
         for group in groups:
             self.add_param_group(group)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:
+            cls.step = _hooked(cls.step)  # type: ignore[method-assign]  # the same, with hooks
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Optimize more parameters, with their own settings, for example when unfreezing layers.
@@ -91,6 +142,13 @@ class Optimizer:
         if names:
             group["param_names"] = names
         self._check_members(group["params"])
+        for known in self.param_groups:
+            if ("param_names" in known) != ("param_names" in group):
+                got = "one with names" if "param_names" in group else "one without"
+                raise ValueError(
+                    f"{name}: expected groups that all have names or all have none, got {got} "
+                    "after the others"
+                )
         for key, value in self.defaults.items():
             if group.setdefault(key, value) is required:
                 raise ValueError(f"{name}: expected a value of {key!r} in each group, got none")
@@ -113,7 +171,7 @@ class Optimizer:
         for param in params:
             if not isinstance(param, Tensor):
                 raise TypeError(f"{name}: expected Tensors, got {type(param).__name__}")
-            if not param.is_leaf:
+            if not (param.is_leaf or param.retains_grad):
                 raise ValueError(
                     f"{name}: expected leaf tensors, got a computed one of shape "
                     f"{tuple(param.shape)}; can't optimize a non-leaf Tensor"
@@ -127,29 +185,34 @@ class Optimizer:
 
     def _check_settings(self, group: dict[str, Any]) -> None:
         """Raise ValueError when a group's settings make no sense; subclasses extend it."""
-        for key in ("lr", "weight_decay", "eps", "momentum"):
-            if key in group and number(group[key]) < 0:
-                raise ValueError(
-                    f"{type(self).__name__}: expected {key} of at least 0, got {group[key]}"
-                )
+        name = type(self).__name__
+        lr = group.get("lr")
+        if isinstance(lr, Tensor) and lr.numel() != 1:
+            raise ValueError(f"{name}: expected lr of one element, got shape {tuple(lr.shape)}")
+        for key in _NOT_NEGATIVE:
+            if isinstance(group.get(key), (int, float, Tensor)) and not number(group[key]) >= 0:
+                raise ValueError(f"{name}: expected {key} of at least 0, got {group[key]}")
+        betas = group.get("betas", ())
+        if betas and (len(betas) != 2 or not all(0 <= number(beta) < 1 for beta in betas)):
+            raise ValueError(f"{name}: expected two betas from 0 to below 1, got {betas}")
         if group.get("differentiable"):
             raise ValueError(
-                f"{type(self).__name__}: expected differentiable=False, got True; "
+                f"{name}: expected differentiable=False, got True; "
                 "write the update with tensor operations to differentiate through it"
             )
+        if group.get("fused") and group.get("foreach"):
+            raise RuntimeError(f"{name}: expected either fused or foreach, got both True")
 
     # --- stepping -------------------------------------------------------------------------------
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or fill them with zeros when ``set_to_none`` is False."""
-        for group in self.param_groups:
-            for param in group["params"]:
-                if param.grad is None:
-                    continue
-                if set_to_none:
-                    param.grad = None
-                else:
-                    param.grad = tp.zeros_like(param.grad)
+        for param in chain.from_iterable(group["params"] for group in self.param_groups):
+            if set_to_none:
+                param._grad = None
+            elif param._grad is not None:
+                param._grad.detach_().zero_()
 
+    @_hooked
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change all parameters that have a gradient.
 
@@ -160,18 +223,14 @@ class Optimizer:
             What ``closure`` returned, or None.
         """
         loss = None
-        for hook in tuple(self._before.values()):
-            hook(self, (closure,), {})
         if closure is not None:
             with tp.enable_grad():
                 loss = closure()
         with tp.no_grad():
             for group in self.param_groups:
-                params = [param for param in group["params"] if param.grad is not None]
+                params = [param for param in group["params"] if param._grad is not None]
                 if params:
                     self._update(group, params)
-        for hook in tuple(self._after.values()):
-            hook(self, (closure,), {})
         return loss
 
     def _update(self, group: dict[str, Any], params: list[Tensor]) -> None:
@@ -179,105 +238,102 @@ class Optimizer:
         names = self._bundled_state(group)
         if names and group.get("foreach") is not False:
             bundles = self._bundles.setdefault(id(group), Bundles())
-            complete, params = bundles.split(params, self.state, names)
+            complete, params = bundles.split(params, self.state, names, self._numbers)
             for bundle in complete:
-                bundle.step(group, self._delta)
+                bundle.step(group, self._change, self._reads_params(group))
         for param in params:
             state = self.state.get(param, {})
-            param.add_(self._delta(group, state, param, param.grad))
+            direction, rate = self._change(group, state, param, param._grad)
+            _add(param, direction, rate)
             if state:
                 self.state[param] = state
 
+    def _change(
+        self, group: dict[str, Any], state: State, param: Tensor, grad: Any
+    ) -> tuple[Tensor, Any]:
+        """What to add to ``param``, as a tensor and a factor, with all that optimizers share."""
+        if not state:
+            self._begin(group, state, param)
+        if param._dtype.is_complex:
+            return self._complex_change(group, state, param, grad)
+        # Ascent is descent along -grad. States, as in torch, then hold -grad too.
+        if group.get("maximize"):
+            grad = -grad
+        decay = group.get("weight_decay")
+        decoupled = decay and self._decoupled(group)
+        if decay and not decoupled:
+            grad = grad + param * decay
+        direction, rate = self._delta(group, state, param, grad)
+        if decoupled:
+            shrink = param * (decay * setting(group, "lr"))
+            return direction * rate - shrink, 1
+        return direction, rate
+
+    def _complex_change(
+        self, group: dict[str, Any], state: State, param: Tensor, grad: Any
+    ) -> tuple[Tensor, Any]:
+        """A complex number is two parameters."""
+        numbers = self._numbers
+        pairs = {k: v if k in numbers else tp.view_as_real(v) for k, v in state.items()}
+        begun = bool(pairs)
+        pairs.setdefault("", None)  # not empty: what is to be begun has been
+        direction, rate = self._change(group, pairs, tp.view_as_real(param), tp.view_as_real(grad))
+        for key in pairs:
+            if key in numbers:
+                state[key] = pairs[key]
+            elif key and not begun:
+                state[key] = tp.view_as_complex(pairs[key])
+        return tp.view_as_complex(direction), rate
+
+    # --- what subclasses define -----------------------------------------------------------------
+    def _begin(self, group: dict[str, Any], state: State, param: Tensor) -> None:
+        """Fill in ``state`` at a parameter's first step."""
+
+    @staticmethod
+    def _begin_step(group: dict[str, Any], state: State, param: Tensor) -> None:
+        """Count steps from 0: in a tensor where no value may be read on the host."""
+        state["step"] = tp.zeros((), device=param.device) if group.get("capturable") else 0
+
     def _delta(
-        self, group: dict[str, Any], state: dict[str, Any], param: Tensor, grad: Any
-    ) -> Tensor:
+        self, group: dict[str, Any], state: State, param: Tensor, grad: Tensor
+    ) -> tuple[Tensor, Any]:
         """Bring ``state`` up to date and return what is to be added to ``param``.
 
-        ``state`` is empty at a parameter's first step. ``param`` may only be read where the group
-        has weight decay; ``grad`` must not be changed. Everything must be element by element, so
-        that small parameters can be updated together.
+        It is given as a tensor and a factor, a Python number or a tensor. ``param`` may only be
+        read where :meth:`_reads_params` says so; ``grad`` must not be changed. Where there is a
+        bundled state, everything must be element by element, because small parameters are then
+        updated together.
         """
         raise NotImplementedError(
             f"{type(self).__name__}: expected a _delta() or step() method, got none"
         )
+
+    def _decoupled(self, group: dict[str, Any]) -> bool:
+        """Whether weight decay shrinks the parameters instead of joining the gradients."""
+        return bool(group.get("decoupled_weight_decay"))
+
+    def _reads_params(self, group: dict[str, Any]) -> bool:
+        """Whether a step looks at the parameters' values."""
+        return bool(group.get("weight_decay"))
 
     def _bundled_state(self, group: dict[str, Any]) -> tuple[str, ...]:
         """The names of the state's tensors; none where one by one is as fast."""
         return ()
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call ``hook(optimizer, args, kwargs)`` before each step, until the handle removes it."""
+        """Call ``hook(optimizer, args, kwargs)`` before each step, until the handle removes it.
+
+        ``args`` begins with the optimizer. A hook may return other ``(args, kwargs)``.
+        """
         return add_hook(self._before, hook)
 
     def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(optimizer, args, kwargs)`` after each step, until the handle removes it."""
         return add_hook(self._after, hook)
 
-    # --- saving ---------------------------------------------------------------------------------
-    def state_dict(self) -> dict[str, Any]:
-        """The settings and the state, with parameters numbered in order, in PyTorch's layout."""
-        numbers: dict[int, int] = {}
-        groups = []
-        for group in self.param_groups:
-            members = [numbers.setdefault(id(p), len(numbers)) for p in group["params"]]
-            groups.append({**{k: v for k, v in group.items() if k != "params"}, "params": members})
-        state = {
-            numbers[id(param)]: {
-                key: tp.tensor(float(value)) if key == "step" else value
-                for key, value in values.items()
-            }
-            for param, values in self.state.items()
-            if id(param) in numbers
-        }
-        return {"state": state, "param_groups": groups}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take settings and state from :meth:`state_dict`'s result, also from PyTorch's.
-
-        State tensors take their parameter's dtype and device.
-
-        Raises:
-            ValueError: the groups do not have the same numbers of parameters.
-        """
-        name = type(self).__name__
-        saved = state_dict["param_groups"]
-        sizes = [len(group["params"]) for group in saved]
-        wanted = [len(group["params"]) for group in self.param_groups]
-        if sizes != wanted:
-            raise ValueError(
-                f"{name}.load_state_dict: expected groups of {wanted} parameters, got {sizes}"
-            )
-        self.state.clear()
-        self._bundles.clear()
-        for group, values in zip(self.param_groups, saved, strict=True):
-            params = group["params"]
-            group.clear()
-            group.update({k: deepcopy(v) for k, v in values.items() if k != "params"})
-            for key, default in self.defaults.items():
-                group.setdefault(key, default)
-            group["params"] = params
-            for param, index in zip(params, values["params"], strict=True):
-                if index in state_dict["state"]:
-                    self.state[param] = {
-                        key: _restored(key, value, param)
-                        for key, value in state_dict["state"][index].items()
-                    }
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_bundles": {}}  # made again from the state when needed
-
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
-        for number_, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {number_}")
+        for position, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {position}")
             lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
         return "\n".join([*lines, ")"])
-
-
-def _restored(key: str, value: Any, param: Tensor) -> Any:
-    if key == "step":
-        return int(number(value))
-    if isinstance(value, Tensor):
-        dtype = param.dtype if value.is_floating_point() or value.is_complex() else value.dtype
-        return value.to(device=param.device, dtype=dtype, copy=True)
-    return deepcopy(value)

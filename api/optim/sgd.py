@@ -7,7 +7,9 @@ from typing import Any
 
 from tensorplug.autograd.tensor import Tensor
 
-from .optimizer import Optimizer, number
+from ._bundle import State
+from ._settings import given, number
+from .optimizer import Optimizer
 
 __all__ = ["SGD"]
 
@@ -40,7 +42,7 @@ class SGD(Optimizer):
         lr: float | Tensor = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
-        weight_decay: float = 0,
+        weight_decay: float | Tensor = 0,
         nesterov: bool = False,
         *,
         maximize: bool = False,
@@ -48,18 +50,7 @@ class SGD(Optimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        defaults = {
-            "lr": lr,
-            "momentum": momentum,
-            "dampening": dampening,
-            "weight_decay": weight_decay,
-            "nesterov": nesterov,
-            "maximize": maximize,
-            "foreach": foreach,
-            "differentiable": differentiable,
-            "fused": fused,
-        }
-        super().__init__(params, defaults)
+        super().__init__(params, given(locals()))
 
     def _check_settings(self, group: dict[str, Any]) -> None:
         super()._check_settings(group)
@@ -73,13 +64,8 @@ class SGD(Optimizer):
         return ("momentum_buffer",) if group["momentum"] else ()
 
     def _delta(
-        self, group: dict[str, Any], state: dict[str, Any], param: Tensor, grad: Any
-    ) -> Tensor:
-        # Ascent is descent along -grad. The buffer, as in torch, then holds -grad too.
-        if group["maximize"]:
-            grad = -grad
-        if group["weight_decay"]:
-            grad = grad + param * group["weight_decay"]
+        self, group: dict[str, Any], state: State, param: Tensor, grad: Tensor
+    ) -> tuple[Tensor, Any]:
         momentum = group["momentum"]
         if momentum:
             buffer = state.get("momentum_buffer")
@@ -88,4 +74,4 @@ class SGD(Optimizer):
             else:
                 buffer.mul_(momentum).add_(grad * (1 - group["dampening"]))
             grad = grad + buffer * momentum if group["nesterov"] else buffer
-        return grad * -number(group["lr"])
+        return grad, -number(group["lr"])

@@ -6,7 +6,7 @@ import cmath
 import math
 from typing import Any
 
-from ..families import BINARY, TERNARY, UNARY
+from ..families import BINARY, GENERIC, TERNARY, UNARY
 from ..kinds import (
     BOOL_TO_LONG,
     FLOATING,
@@ -48,6 +48,9 @@ op("mul", BINARY, holomorphic=True, xp="multiply", aliases=("multiply",),
 op("div", BINARY, holomorphic=True, xp="divide", dtype=INT_TO_FLOAT, public=False,
    grad={"x": lambda F, g, y: g / y,
          "y": lambda F, g, y, out: -g * (out / y)})  # fmt: skip
+op("add_scaled", GENERIC, inputs=("x", "y"), attrs=("factor",), xp=None, public=False,
+   generic=lambda F, x, y, factor: F.add(x, F.mul(y, F.scalar(factor, F.dtype_of(y)))),
+   grad={"x": passed_on, "y": lambda F, g, factor: g * factor})  # fmt: skip
 op("neg", UNARY, xp="negative", dtype=NO_BOOL, aliases=("negative",), grad=lambda F, g: -g,
    ref="negative")  # fmt: skip
 op("reciprocal", UNARY, holomorphic=True, dtype=INT_TO_FLOAT, generic=lambda F, x: 1 / x,

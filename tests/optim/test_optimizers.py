@@ -1,9 +1,8 @@
-"""Optimizers against PyTorch's, step by step, and by hand without it."""
+"""Optimizers by hand: groups, closures, hooks, bundles, state dicts, errors."""
 
 from __future__ import annotations
 
 import copy
-import math
 import pickle
 from typing import Any
 
@@ -12,100 +11,7 @@ import pytest
 import tensorplug as tp
 from tensorplug import nn, optim
 
-SETTINGS: list[tuple[str, dict[str, Any]]] = [
-    ("SGD", {"lr": 0.1}),
-    ("SGD", {"lr": 0.1, "momentum": 0.9}),
-    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.3, "weight_decay": 0.1}),
-    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
-    ("SGD", {"lr": 0.1, "maximize": True, "weight_decay": 0.1}),
-    ("SGD", {"lr": 0.1, "momentum": 0.5, "nesterov": True, "maximize": True}),
-    ("Adam", {"lr": 0.1}),
-    ("Adam", {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-3, "weight_decay": 0.1}),
-    ("Adam", {"lr": 0.1, "amsgrad": True, "maximize": True}),
-    ("Adam", {"lr": 0.1, "decoupled_weight_decay": True, "weight_decay": 0.1}),
-    ("AdamW", {"lr": 0.1}),
-    ("AdamW", {"lr": 0.1, "weight_decay": 0.5, "amsgrad": True}),
-]
-
-SHAPES = [(3, 4), (4,), (), (2, 1, 2)]
-
-
-def _start(shape: tuple[int, ...]) -> list[float]:
-    return [math.sin(1 + position) for position in range(math.prod(shape))]
-
-
-def _parameters(lib: Any, dtype: Any) -> list[Any]:
-    return [
-        lib.tensor(_start(shape), dtype=dtype).reshape(shape).requires_grad_() for shape in SHAPES
-    ]
-
-
-def _steps(optimizer: Any, parameters: list[Any], count: int) -> None:
-    for step in range(count):
-        optimizer.zero_grad()
-        for number, parameter in enumerate(parameters):
-            if number != 1 or step != 1:  # once, one has no gradient
-                ((parameter - number) ** 3).sum().backward()
-        optimizer.step()
-
-
-def _flat(tensors: list[Any]) -> list[float]:
-    return [value for tensor in tensors for value in tensor.detach().reshape(-1).tolist()]
-
-
-@pytest.mark.parametrize(("name", "settings"), SETTINGS)
-def test_steps_and_states_equal_torch(name: str, settings: dict[str, Any]) -> None:
-    torch = pytest.importorskip("torch")
-    ours, theirs = _parameters(tp, tp.float64), _parameters(torch, torch.float64)
-    mine = getattr(optim, name)(ours, **settings)
-    other = getattr(torch.optim, name)(theirs, **settings)
-    _steps(mine, ours, 4)
-    _steps(other, theirs, 4)
-    assert _flat(ours) == pytest.approx(_flat(theirs), rel=1e-10)
-
-    got, expected = mine.state_dict(), other.state_dict()
-    assert got["param_groups"] == expected["param_groups"]
-    assert got["state"].keys() == expected["state"].keys()
-    for index, values in expected["state"].items():
-        assert list(got["state"][index]) == list(values)
-        for key, value in values.items():
-            if value is not None:
-                assert _flat([got["state"][index][key]]) == pytest.approx(_flat([value]))
-
-    # Each goes on from the other's state: only the types of the tensors are changed.
-    fresh = getattr(optim, name)(ours, lr=5.0)
-    fresh.load_state_dict(_translated(expected, tp))
-    _steps(fresh, ours, 2)
-    _steps(other, theirs, 2)
-    assert _flat(ours) == pytest.approx(_flat(theirs), rel=1e-10)
-    other.load_state_dict(_translated(fresh.state_dict(), torch))
-
-
-def _translated(state: dict[str, Any], lib: Any) -> dict[str, Any]:
-    return {
-        "param_groups": state["param_groups"],
-        "state": {
-            index: {
-                key: None if value is None else lib.tensor(value.tolist(), dtype=lib.float64)
-                for key, value in values.items()
-            }
-            for index, values in state["state"].items()
-        },
-    }
-
-
-def test_complex_parameters_equal_torch() -> None:
-    torch = pytest.importorskip("torch")
-    results = []
-    for lib in (tp, torch):
-        x = lib.tensor([1 + 2j, -0.5 + 0.25j], dtype=lib.complex128).requires_grad_()
-        optimizer = lib.optim.Adam([x], lr=0.1, amsgrad=True)
-        for _ in range(3):
-            optimizer.zero_grad()
-            (x * x.conj()).real.sum().backward()
-            optimizer.step()
-        results.append(x.detach().tolist())
-    assert results[0] == pytest.approx(results[1])
+from .cases import CASES, flat, parameters, steps
 
 
 def _quadratic(optimizer_of: Any) -> tuple[list[float], Any]:
@@ -201,39 +107,43 @@ def test_closure_hooks_and_zero_grad() -> None:
     assert x.is_leaf
 
 
-BUNDLED = [pair for pair in SETTINGS if pair[0] != "SGD" or pair[1].get("momentum")]
+BUNDLED = [
+    (name, settings)
+    for name, settings in CASES
+    if name != "Adafactor" and (name != "SGD" or settings.get("momentum"))
+]
 
 
 @pytest.mark.parametrize(("name", "settings"), BUNDLED)
 def test_small_parameters_together_are_as_one_by_one(name: str, settings: dict[str, Any]) -> None:
     results = []
     for foreach in (None, False):
-        params = _parameters(tp, tp.float32)
-        optimizer = getattr(optim, name)(params, foreach=foreach, **settings)
-        _steps(optimizer, params, 7)
-        results.append(_flat(params))
+        params = parameters(tp, "float32")
+        optimizer = getattr(optim, name)(params, **{**settings, "foreach": foreach})
+        steps(optimizer, params, 7)
+        results.append(flat(params))
         bundles = [bundle for found in optimizer._bundles.values() for bundle in found.current]
         # The one without a gradient in the second step has made fewer steps.
-        sizes = [3] if "Adam" in name else [4]
+        sizes = [4] if name == "SGD" else [3]
         assert [len(bundle.params) for bundle in bundles] == (sizes if foreach is None else [])
-        steps = [optimizer.state[param].get("step") for param in params]
-        assert steps == ([7, 6, 7, 7] if "Adam" in name else [None] * 4)
-    assert results[0] == results[1]
+        counts = [optimizer.state[param].get("step") for param in params]
+        assert counts == ([None] * 4 if name == "SGD" else [7, 6, 7, 7])
+    assert results[0] == pytest.approx(results[1], rel=1e-6)
 
 
 def test_bundles_notice_changes_from_outside() -> None:
-    params = _parameters(tp, tp.float32)
+    params = parameters(tp, "float32")
     optimizer = optim.Adam(params, lr=0.1)
-    _steps(optimizer, params, 6)
+    steps(optimizer, params, 6)
     optimizer.state.clear()
     for param in params:
         param.grad = None
         param.data = param.data.double()
     twins = [param.detach().clone().requires_grad_() for param in params]
     fresh = optim.Adam(twins, lr=0.1)
-    _steps(optimizer, params, 6)
-    _steps(fresh, twins, 6)
-    assert _flat(params) == _flat(twins)
+    steps(optimizer, params, 6)
+    steps(fresh, twins, 6)
+    assert flat(params) == flat(twins)
     assert optimizer.state[params[0]]["exp_avg"].dtype is tp.float64
     assert optimizer.state[params[0]]["step"] == 6
 
@@ -261,12 +171,89 @@ def test_copies_go_on_alike(duplicate: Any) -> None:
         optimizer.zero_grad()
         model(tp.ones(1, 2)).pow(2).sum().backward()
         optimizer.step()
-        return _flat(list(model.parameters()))
+        return flat(list(model.parameters()))
 
     step(model, optimizer)
     twins = duplicate((model, optimizer))
     assert step(*twins) == step(model, optimizer)
     assert step(*twins) == step(model, optimizer)
+
+
+def test_hooks_of_state_dicts() -> None:
+    optimizer = optim.SGD([tp.ones(1, requires_grad=True)], lr=0.5)
+    calls: list[str] = []
+    handles = [
+        optimizer.register_state_dict_pre_hook(lambda o: calls.append("before saving")),
+        optimizer.register_state_dict_post_hook(lambda o, saved: {**saved, "version": 1}),
+        optimizer.register_load_state_dict_pre_hook(
+            lambda o, saved: {**saved, "param_groups": [{**saved["param_groups"][0], "lr": 2.0}]}
+        ),
+        optimizer.register_load_state_dict_post_hook(lambda o: calls.append("after loading")),
+    ]
+    optimizer.register_load_state_dict_post_hook(lambda o: calls.append("first"), prepend=True)
+    saved = optimizer.state_dict()
+    assert saved["version"] == 1
+    optimizer.load_state_dict(saved)
+    assert optimizer.param_groups[0]["lr"] == 2.0
+    assert calls == ["before saving", "first", "after loading"]
+    for handle in handles:
+        handle.remove()
+    assert "version" not in optimizer.state_dict()
+
+
+def test_hooks_of_steps_may_change_arguments_and_may_be_for_all() -> None:
+    x = tp.ones(1).requires_grad_()
+    optimizer, calls = optim.SGD([x], lr=0.5), []
+    everywhere = [
+        optim.optimizer.register_optimizer_step_pre_hook(lambda o, args, kw: calls.append("all")),
+        optim.optimizer.register_optimizer_step_post_hook(lambda o, args, kw: calls.append("end")),
+    ]
+
+    def closure() -> str:
+        return "replaced"
+
+    own = optimizer.register_step_pre_hook(lambda o, args, kw: ((o, closure), {}))
+    assert optimizer.step() == "replaced"
+    own.remove()
+    optimizer.register_step_pre_hook(lambda o, args, kw: 3)
+    with pytest.raises(RuntimeError, match=r"a hook to return None or a tuple .*, got 3"):
+        optimizer.step()
+    for handle in everywhere:
+        handle.remove()
+    assert calls == ["all", "end", "all"]
+
+
+def test_a_subclass_with_its_own_step_has_hooks() -> None:
+    class Half(optim.Optimizer):
+        def __init__(self, params: Any) -> None:
+            super().__init__(params, {})
+
+        @tp.no_grad()
+        def step(self, closure: Any = None) -> None:
+            for group in self.param_groups:
+                for param in group["params"]:
+                    param.mul_(0.5)
+
+    x, calls = tp.ones(1).requires_grad_(), []
+    optimizer = Half([x])
+    optimizer.register_step_post_hook(lambda o, args, kwargs: calls.append(args[0] is o))
+    optimizer.step()
+    assert x.item() == 0.5
+    assert calls == [True]
+
+
+def test_torch_tensors_in_a_state_dict_are_converted() -> None:
+    torch = pytest.importorskip("torch")
+    x = torch.ones(2, requires_grad=True)
+    theirs = torch.optim.Adam([x], lr=0.5)
+    x.sum().backward()
+    theirs.step()
+    y = tp.ones(2, requires_grad=True)
+    ours = optim.Adam([y])
+    ours.load_state_dict(theirs.state_dict())
+    assert ours.param_groups[0]["lr"] == 0.5
+    assert ours.state[y]["step"] == 1
+    assert ours.state[y]["exp_avg"].tolist() == theirs.state[x]["exp_avg"].tolist()
 
 
 def test_saved_state_takes_the_parameters_type() -> None:
@@ -297,10 +284,31 @@ def test_saved_state_takes_the_parameters_type() -> None:
         (lambda x: optim.SGD([x], lr=-1), ValueError, "SGD: expected lr of at least 0, got -1"),
         (lambda x: optim.SGD([x], nesterov=True), ValueError, "SGD: expected momentum above 0"),
         (lambda x: optim.Adam([x], betas=(0.9, 1.0)), ValueError, "two betas .*, got .0.9, 1.0."),
+        (lambda x: optim.NAdam([x], betas=(-1, 0.9)), ValueError, "NAdam: expected two betas"),
+        (lambda x: optim.SGD([x], tp.ones(2)), ValueError, r"lr of one element, got shape \(2,\)"),
+        (lambda x: optim.Adam([x], foreach=True, fused=True), RuntimeError, "either fused or for"),
+        (lambda x: optim.Adadelta([x], rho=2), ValueError, "Adadelta: expected rho .*, got 2"),
+        (lambda x: optim.RMSprop([x], alpha=-1), ValueError, "RMSprop: expected alpha .*, got -1"),
+        (lambda x: optim.Adagrad([x], lr_decay=-1), ValueError, "lr_decay of at least 0, got -1"),
+        (lambda x: optim.Adagrad([x], initial_accumulator_value=-1), ValueError, "got -1"),
+        (lambda x: optim.Rprop([x], etas=(1.5, 2)), ValueError, r"Rprop: .*, got \(1.5, 2\)"),
+        (lambda x: optim.Adafactor([x], beta2_decay=1), ValueError, "at most 0, got 1"),
+        (lambda x: optim.Adafactor([x], eps=(None, -1)), ValueError, r"got \(None, -1\)"),
+        (lambda x: optim.Adafactor([x], d=0.5), ValueError, "d of at least 1, got 0.5"),
+        (lambda x: optim.Adafactor([x.detach().cfloat()]), ValueError, "real .*, got .*complex64"),
+        (lambda x: optim.SparseAdam([x.detach().cfloat()]), ValueError, "real .*, got .*complex64"),
+        (lambda x: optim.Muon([x]), ValueError, r"two dimensions, got one of shape \(2,\)"),
+        (lambda x: optim.Muon([x], adjust_lr_fn="a"), ValueError, "adjust_lr_fn .*, got 'a'"),
+        (lambda x: optim.Muon([x], ns_steps=100), ValueError, "fewer than 100 .* and 100"),
+        (lambda x: optim.LBFGS([{"params": x}, {"params": []}]), ValueError, "one group"),
+        (lambda x: optim.LBFGS([x], line_search_fn="a"), ValueError, "line_search_fn .*, got 'a'"),
+        (lambda x: optim.LBFGS([x]).step(), TypeError, "LBFGS.step: expected a closure.*, got N"),
+        (lambda x: optim.SGD([("a", x)]).add_param_group({"params": []}), ValueError,
+         "all have names or all have none, got one without"),
         (lambda x: optim.Adam([x], differentiable=True), ValueError, "differentiable=False"),
         (lambda x: optim.Optimizer([x], {}).step(), NotImplementedError, "Optimizer: expected"),
     ],
-)
+)  # fmt: skip
 def test_errors(make: Any, error: type[Exception], text: str) -> None:
     x = tp.ones(2).requires_grad_()
     x.grad = tp.ones(2)
