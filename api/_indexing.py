@@ -322,8 +322,14 @@ def _without_ellipsis(self: Tensor, items: list[Any]) -> list[Any]:
 def _add_mask(
     mask: Tensor, expected: tuple[int, ...], basic: list[Any], advanced: list[Tensor | None]
 ) -> None:
-    """Add a mask, which counts for as many dimensions as it has; 0-d ones make a new one."""
-    if tuple(mask._h.shape) != expected:
+    """Add a mask, which counts for as many dimensions as it has; 0-d ones make a new one.
+
+    An empty mask chooses nothing, so that its dimensions of size 0 fit everywhere.
+    """
+    shape = tuple(mask._h.shape)
+    if len(shape) != len(expected) or any(
+        size not in (0, wanted) for size, wanted in zip(shape, expected, strict=True)
+    ):
         raise OpIndexError(
             f"index: expected a mask of shape {expected}, got {tuple(mask._h.shape)}; the shape of "
             "the mask does not match the shape of the indexed tensor",

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from .autograd.inplace import from_function
+from .autograd.ops.products import OPERATOR as MATMUL_OPERATOR
 from .autograd.registry import FUNCTIONS, ROWS, Public
 from .autograd.tensor import Tensor
 
@@ -65,6 +66,7 @@ _UNARY_OPERATORS = {
     "__neg__": "neg", "__abs__": "abs", "__invert__": "bitwise_not", "__pos__": "positive",
 }  # fmt: skip
 _COMMUTE = {"__add__", "__mul__", "__and__", "__or__", "__xor__"}
+_AS_OPERATOR = {"matmul": MATMUL_OPERATOR}
 _NO_REFLECTION = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"}
 
 
@@ -74,7 +76,7 @@ def _operators(functions: SimpleNamespace) -> None:
         setattr(Tensor, dunder, getattr(functions, name))
     for dunder, name in _BINARY_OPERATORS.items():
         row = ROWS.get(name)
-        function = getattr(functions, name) if row is None else row.call
+        function = getattr(functions, name) if row is None else _AS_OPERATOR.get(name, row.call)
         if dunder in _NO_REFLECTION:
             setattr(Tensor, dunder, _or_unequal(function) if name in ("eq", "ne") else function)
             continue

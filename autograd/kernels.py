@@ -17,6 +17,7 @@ from ..backends.dtypes import DType, bfloat16, bool_, float16, float32
 from ..backends.errors import KernelNotFound
 from ..backends.layout import Layout, extent
 from ..backends.registry import kernels, set_kernel_names
+from .complex_tables import by_table
 from .registry import ROWS, Row
 from .tensor import Tensor, make
 
@@ -79,8 +80,7 @@ class Kernels:
     def _resolve(self, name: str) -> Callable[..., Any]:
         row = ROWS.get(name)
         if name in self._own:
-            kernel = self.backend.lift(self._own[name])
-            return kernel
+            return self._by_table(name, self.backend.lift(self._own[name]))
         if row is None:
             raise KernelNotFound(
                 f"kernel {name!r} on {self.device}: expected an op row or a backend primitive, "
@@ -93,7 +93,8 @@ class Kernels:
         namespace = self.backend.namespace
         found = _lookup(namespace, row.xp)
         if found is not None:
-            return self._also_bool(row.name, self.backend.lift(row.family.from_xp(found, row)))
+            plain = self.backend.lift(row.family.from_xp(found, row))
+            return self._by_table(name, self._also_bool(name, plain))
         if row.generic is not None:
             return self._composed(row, row.generic)
         if self.backend.host_fallback:
@@ -120,6 +121,13 @@ class Kernels:
             return on_bool(self, x, *rest)
 
         return either
+
+    def _by_table(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
+        """A kernel whose complex results at infinities, nan and zeros come from a table."""
+        if name not in self.backend.complex_by_table:
+            return kernel
+        dtype_of, repaired = self.backend.dtype_of, by_table(name, kernel, self)
+        return lambda x: repaired(x) if dtype_of(x).is_complex else kernel(x)
 
     def _composed(self, row: Row, generic: Callable[..., Any]) -> Callable[..., Any]:
         """The generic form as a kernel: always handles, of the type that the row's kind says."""

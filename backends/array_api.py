@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import array_api_compat
 import numpy as np
@@ -54,6 +54,9 @@ class ArrayAPIBackend(IndexKernels, Backend):
     new array with :meth:`index_update` and stores that. Who adopts an array must not write to it
     either.
     """
+
+    # NumPy's ways, and those of libraries that take its functions over.
+    complex_by_table: ClassVar[frozenset[str]] = frozenset(("expm1", "tanh"))
 
     # --- types ------------------------------------------------------------------------------------
     def native_dtype(self, dtype: DType) -> Any:

@@ -99,6 +99,10 @@ class Backend:
     numpy_types: ClassVar[bool] = False
     """Whether ``handle.dtype`` is NumPy's type of the elements: saves a call in backward."""
 
+    complex_by_table: ClassVar[frozenset[str]] = frozenset()
+    """Names of ops whose complex kernels are wrong at infinities, nan or zeros: their values there
+    come from :mod:`tensorplug.autograd.complex_tables`, which lists the functions that have one."""
+
     soft_errors: ClassVar[tuple[type[BaseException], ...]] = ()
     """Exceptions that only report inf or nan results (``RuntimeWarning`` made an error);
     the engine repeats such a call inside :meth:`quiet`."""

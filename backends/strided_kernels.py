@@ -28,9 +28,9 @@ _BINARY = {
 }  # fmt: skip
 _UNARY = {
     "neg": "negative", "abs": "absolute", "sqrt": "sqrt", "exp": "exp",
-    "expm1": "expm1", "log": "log", "log2": "log2", "log10": "log10", "log1p": "log1p",
+    "log": "log", "log2": "log2", "log10": "log10", "log1p": "log1p",
     "sin": "sin", "cos": "cos", "tan": "tan", "asin": "arcsin", "acos": "arccos",
-    "atan": "arctan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "asinh": "arcsinh",
+    "atan": "arctan", "sinh": "sinh", "cosh": "cosh", "asinh": "arcsinh",
     "acosh": "arccosh", "atanh": "arctanh", "square": "square", "reciprocal": "reciprocal",
     "isnan": "isnan", "isinf": "isinf", "isfinite": "isfinite", "signbit": "signbit",
     "logical_not": "logical_not", "bitwise_not": "invert", "deg2rad": "deg2rad",

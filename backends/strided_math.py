@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from .base import Kernel
@@ -17,6 +18,11 @@ _MANY = 4096
 def _kind(x: Any, y: Any) -> str:
     """The kind of two operands, of which one may be a Python number."""
     return (x if hasattr(x, "dtype") else y).dtype.kind
+
+
+def _quiet(xp: Any) -> AbstractContextManager[Any]:
+    """For kernels of several steps, which a warning made an error must not leave half done."""
+    return xp.errstate(all="ignore") if hasattr(xp, "errstate") else nullcontext()  # not CuPy
 
 
 class Choosing:
@@ -194,14 +200,16 @@ class Powers:
         return kernel
 
     def floordiv(self, x: Any, y: Any, out: Any = ...) -> Any:
-        """The quotient rounded down; an infinite one stays infinite, as the array API says."""
+        """The quotient rounded down, also where it is infinite or 0, as the array API says."""
         xp = self.xp
         if _kind(x, y) in "iu":
             return xp.floor_divide(x, y, out=out)
-        endless = xp.isinf(x) & xp.isfinite(y)
-        exact = xp.true_divide(x, y) if endless.any() else None
-        found = xp.floor_divide(x, y, out=out)
-        if exact is not None:
+        endless = xp.isinf(x) | xp.isinf(y)
+        if not endless.any():
+            return xp.floor_divide(x, y, out=out)
+        with _quiet(xp):
+            exact = xp.floor(xp.true_divide(x, y))
+            found = xp.floor_divide(x, y, out=out)
             xp.copyto(found, exact, where=endless)
         return found
 
@@ -213,6 +221,48 @@ class Powers:
             return xp.trunc(found, out=found)
         rest = xp.fmod(x, y)
         return xp.floor_divide(x - rest, y, out=out)
+
+
+class Corners:
+    """Complex functions that NumPy gets wrong at infinities, nan or zeros, put right there.
+
+    The values are those of the array API standard; as :mod:`tensorplug.autograd.complex_tables`,
+    in fewer steps.
+    """
+
+    def __init__(self, xp: Any) -> None:
+        self.xp = xp
+
+    def tanh(self, x: Any, out: Any = ...) -> Any:
+        """1 or -1 and a zero of the imaginary part's sign, for an infinite real part."""
+        xp = self.xp
+        if x.dtype.kind != "c":
+            return xp.tanh(x, out=out)
+        far, one, none = xp.isinf(x.real), xp.copysign(1, x.real), xp.copysign(0, x.imag)
+        with _quiet(xp):
+            found = xp.tanh(x, out=out)
+        xp.copyto(found.real, one, where=far)
+        xp.copyto(found.imag, none, where=far)
+        return found
+
+    def expm1(self, x: Any, out: Any = ...) -> Any:
+        """As the formula for the parts says, where it is not 0 times infinity."""
+        xp = self.xp
+        at = None if x.dtype.kind != "c" else ~xp.isfinite(x) | (x.imag == 0)
+        if at is None or not at.any():
+            return xp.expm1(x, out=out)
+        with _quiet(xp):
+            a, b = x.real, x.imag
+            less, turns = a == -xp.inf, xp.isfinite(b)
+            beyond = xp.where(a == xp.inf, a, xp.nan)
+            real = xp.where(turns, xp.expm1(a) * xp.cos(xp.where(turns, b, 0)), beyond)
+            real = xp.where(less, -1, xp.where(b == 0, xp.expm1(a) + 0, real))
+            imag = xp.where(turns, xp.exp(a) * xp.sin(xp.where(turns, b, 0)), xp.nan)
+            imag = xp.where(b == 0, b, xp.where(less & ~turns, 0, imag))
+            found = xp.expm1(x, out=out)
+        xp.copyto(found.real, real, where=at)
+        xp.copyto(found.imag, imag, where=at)
+        return found
 
 
 def _parts(xp: Any) -> dict[str, Kernel]:
@@ -249,8 +299,10 @@ def _rounding(xp: Any) -> dict[str, Kernel]:
 
 def into_kernels(xp: Any) -> dict[str, Kernel]:
     """The kernels that can write into their first operand: ``out`` comes last."""
-    choosing, powers = Choosing(xp), Powers(xp)
+    choosing, powers, corners = Choosing(xp), Powers(xp), Corners(xp)
     return {
+        "expm1": corners.expm1,
+        "tanh": corners.tanh,
         "relu": choosing.relu,
         "clamp_min": choosing.clamp_min,
         "clamp_max": choosing.clamp_max,

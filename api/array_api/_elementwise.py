@@ -26,13 +26,14 @@ __all__ = [
 ]  # fmt: skip
 
 _BY_XP = {row.xp: row for row in ROWS.values() if row.xp}
-_NOT_TORCHS = {"floor_divide"}
-"""Rows of these names do what PyTorch does; another row does what the standard says."""
+_OTHERS = {"floor_divide": "floordiv"}
+"""Where the row of the standard's name does what PyTorch does: the row that does what it says."""
 
 
 def _row(name: str) -> Row:
     """The row that the standard calls ``name``."""
-    return _BY_XP[name] if name in _NOT_TORCHS or name not in ROWS else ROWS[name]
+    own = _OTHERS.get(name, name)
+    return ROWS[own] if own in ROWS else _BY_XP[own]
 
 
 def _unary(core: Callable[..., Any]) -> Callable[..., Tensor]:

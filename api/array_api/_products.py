@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .._functions import matrices, products
-from ..autograd.ops.products import MATMUL
+from ..autograd.ops.products import OPERATOR as _matmul
 from ..autograd.tensor import Tensor
 from ._arguments import CALL, promoted
 
 __all__ = ["matmul", "tensordot", "vecdot"]
-
-_matmul = MATMUL.call
 
 
 def matmul(x1: Tensor, x2: Tensor, /) -> Tensor:
@@ -19,9 +17,7 @@ def matmul(x1: Tensor, x2: Tensor, /) -> Tensor:
 
     Differs from torch: types are promoted.
     """
-    if type(x1) is Tensor is type(x2) and x1._dtype is x2._dtype:
-        return _matmul(x1, x2)
-    return _matmul(*promoted("matmul", x1, x2))
+    return _matmul(x1, x2)
 
 
 def tensordot(

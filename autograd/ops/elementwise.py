@@ -107,9 +107,18 @@ op("pow", BINARY, xp=None, dtype=NO_BOOL, generic=_pow, public=False, domain=(0.
 # --- division to whole numbers ------------------------------
 
 
+def _floordiv(F: Any, x: Any, y: Any) -> Any:
+    """The array API's rule: the quotient rounded down, also where it is infinite or 0."""
+    quotient = F.floor_quotient(x, y)
+    if not F.dtype_of(quotient).is_inexact:
+        return quotient
+    endless = F.logical_or(F.isinf(x), F.isinf(y))
+    return F.where(endless, F.floor(F.div(x, y)), quotient)
+
+
 def _floor_divide(F: Any, x: Any, y: Any) -> Any:
     """Python's rule: the quotient that goes with a remainder of the divisor's sign."""
-    quotient = F.floordiv(x, y)
+    quotient = F.floor_quotient(x, y)
     if not F.dtype_of(quotient).is_inexact:
         return quotient
     # Of an infinite number there is no remainder; but divided by 0 it stays infinite.
@@ -125,7 +134,9 @@ def _whole_divisor(F: Any, g: Any, y_shape: Any, y_dtype: Any) -> Any:
     return F.zeros(y_shape, y_dtype)
 
 
-op("floordiv", BINARY, xp="floor_divide", dtype=NUMERIC_REAL, public=False, node="FloorDivide",
+op("floor_quotient", BINARY, xp="floor_divide", dtype=NUMERIC_REAL, public=False)
+op("floordiv", BINARY, xp=None, dtype=NUMERIC_REAL, generic=_floordiv, public=False,
+   node="FloorDivide",
    grad={"x": _whole, "y": _whole_divisor}, domain=(0.5, 4))  # fmt: skip
 op("floor_divide", BINARY, xp=None, dtype=NUMERIC_REAL, generic=_floor_divide, domain=(0.5, 4),
    grad={"x": _whole, "y": _whole_divisor}, ref="floor_divide")  # fmt: skip

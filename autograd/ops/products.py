@@ -17,7 +17,15 @@ from ..registry import Row, op
 from ..tensor import Tensor, _new
 from .composed import composed
 
-__all__ = ["MATMUL", "adjoint", "as_column", "as_row", "matrix_transpose", "mixed_types"]
+__all__ = [
+    "MATMUL",
+    "OPERATOR",
+    "adjoint",
+    "as_column",
+    "as_row",
+    "matrix_transpose",
+    "mixed_types",
+]
 
 grad_mode = GRAD_MODE.get
 
@@ -55,7 +63,7 @@ def mixed_types(name: str, x: Tensor, y: Tensor) -> OpError:
     )
 
 
-def _other_arguments(row: Row, input: Any, other: Any, out: Any) -> Any:
+def _other_arguments(row: Row, input: Any, other: Any, out: Any, promote: bool = False) -> Any:
     """Everything but two tensors of one type on one device."""
     for value in (input, other):
         if slow.number(value):
@@ -66,6 +74,9 @@ def _other_arguments(row: Row, input: Any, other: Any, out: Any) -> Any:
     device = getattr(input, "_device", None) or getattr(other, "_device", None)
     x, y = slow.operand(row, input, device), slow.operand(row, other, device)
     check_devices(row.name, (x, y))
+    if promote:
+        dtype = slow.result_type(x, y)
+        x, y = slow.cast(x, dtype), slow.cast(y, dtype)
     if x._dtype is not y._dtype:
         raise mixed_types(row.name, x, y)
     if x._dtype not in row.dtypes:
@@ -74,7 +85,7 @@ def _other_arguments(row: Row, input: Any, other: Any, out: Any) -> Any:
     return result if out is None else write_out(row.name, out, result)
 
 
-def _matmul_path(row: Row) -> Callable[..., Any]:
+def _matmul_path(row: Row, promote: bool = False) -> Callable[..., Any]:
     kernels, exact, row_ = row.kernels, row.dtypes, row
 
     def call(input: Any, other: Any, *, out: Any = None) -> Any:
@@ -85,7 +96,7 @@ def _matmul_path(row: Row) -> Callable[..., Any]:
             or input._device is not other._device
             or out is not None
         ):
-            return _other_arguments(row_, input, other, out)
+            return _other_arguments(row_, input, other, out, promote)
         dtype = exact.get(input._dtype)
         if dtype is None:
             raise wrong_dtype(row_, input._dtype)
@@ -170,6 +181,9 @@ MATMUL = op(
         (t.noncontig(2, 3), t.noncontig(3, 2)),
     ],
 )  # fmt: skip
+
+OPERATOR = _matmul_path(MATMUL, promote=True)
+"""``x @ y``: as the array API's ``matmul``, which promotes types where PyTorch's refuses them."""
 
 # --- distances -----------------------------------------------------------------------------------
 

@@ -216,6 +216,14 @@ def test_values_are_converted_and_broadcast() -> None:
     assert x.tolist() == [[1, 1, 1], [1, 1, 1]]
 
 
+def test_empty_masks_choose_nothing() -> None:
+    x = tp.ones(2, 3)
+    assert x[tp.zeros(0, dtype=tp.bool)].shape == (0, 3)
+    assert x[tp.zeros(2, 0, dtype=tp.bool)].shape == (0,)
+    x[tp.zeros(0, 3, dtype=tp.bool)] = 5
+    assert x.sum() == 6
+
+
 @pytest.mark.parametrize(
     ("index", "error", "text"),
     [

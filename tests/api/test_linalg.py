@@ -62,13 +62,22 @@ def test_half_products_add_up_in_float32(dtype: Any) -> None:
     assert found.item() == 4096
 
 
+def test_matmul_operator_promotes() -> None:
+    x, y = make(2, 3, dtype=tp.float32).requires_grad_(), make(3, 2).requires_grad_()
+    found = x @ y
+    assert found.dtype is tp.float64
+    found.sum().backward()
+    assert x.grad is not None
+    assert x.grad.dtype is tp.float32
+
+
 def test_matmul_says_what_does_not_fit() -> None:
     with pytest.raises(RuntimeError, match=r"matmul: expected .* 3, .* 4, got \(2, 3\) and \(4, 3"):
         make(2, 3) @ make(4, 3)
     with pytest.raises(RuntimeError, match=r"batch dimensions that broadcast, got \(2,\) and \(3,"):
         make(2, 3, 3) @ make(3, 3, 3)
     with pytest.raises(RuntimeError, match=r"same dtype, got .*float64 and .*float32"):
-        make(2, 3) @ make(3, 2, dtype=tp.float32)
+        tp.matmul(make(2, 3), make(3, 2, dtype=tp.float32))
     with pytest.raises(RuntimeError, match="at least 1 dimension"):
         make() @ make(3)
     with pytest.raises(TypeError, match="the number 2"):
