@@ -80,7 +80,8 @@ class Kernels:
     def _resolve(self, name: str) -> Callable[..., Any]:
         row = ROWS.get(name)
         if name in self._own:
-            return self._by_table(name, self.backend.lift(self._own[name]))
+            elementwise = row is not None and row.family.elementwise
+            return self._by_table(name, self.backend.lift(self._own[name], elementwise))
         if row is None:
             raise KernelNotFound(
                 f"kernel {name!r} on {self.device}: expected an op row or a backend primitive, "
@@ -93,10 +94,10 @@ class Kernels:
         namespace = self.backend.namespace
         found = _lookup(namespace, row.xp)
         if found is not None:
-            plain = self.backend.lift(row.family.from_xp(found, row))
+            plain = self.backend.lift(row.family.from_xp(found, row), row.family.elementwise)
             return self._by_table(name, self._also_bool(name, plain))
         if row.generic is not None:
-            return self._composed(row, row.generic)
+            return self.backend.compose(self._composed(row, row.generic))
         if self.backend.host_fallback:
             return self._on_host(row)
         raise KernelNotFound(
@@ -219,8 +220,7 @@ def _lookup(namespace: Any, name: str | None) -> Callable[..., Any] | None:
 
 
 Device.kernel_factory = Kernels
-# A misspelt kernel is refused when its plugin is loaded; random_bits is no op, see backends/random.
-set_kernel_names(lambda: {*ROWS, "random_bits"})
+set_kernel_names(lambda: set(ROWS))  # a misspelt kernel is refused when its plugin is loaded
 
 
 class TensorKernels:

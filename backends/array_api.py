@@ -27,6 +27,7 @@ from .base import Backend, Kernel, Layout, StorageInfo
 from .dtypes import ALL, DType
 from .index_kernels import IndexKernels
 from .layout import broadcast_shapes
+from .steps import Chain
 from .storage import (
     OPERATORS,
     Cell,
@@ -34,11 +35,13 @@ from .storage import (
     address,
     bitcast_view,
     expand_view,
+    fold,
     index_view,
     permute_view,
     read,
     reshape_view,
     strided_view,
+    unfold,
     write,
 )
 
@@ -146,7 +149,7 @@ class ArrayAPIBackend(IndexKernels, Backend):
         """The library array with the handle's values now; a snapshot, not to be written to."""
         return read(handle)
 
-    def lift(self, kernel: Kernel) -> Kernel:
+    def lift(self, kernel: Kernel, numbers: bool = False) -> Kernel:
         """Turn a function of library arrays into one of handles.
 
         Handles are found among the arguments and inside their lists and tuples; arrays among the
@@ -175,7 +178,7 @@ class ArrayAPIBackend(IndexKernels, Backend):
     @cached_property
     def operators(self) -> Mapping[str, Callable[..., Any]]:
         """Python's operators over handles, by name; :class:`Handle` looks them up here."""
-        return {name: self.lift(function) for name, function in OPERATORS.items()}
+        return {name: self.lift(function, numbers=True) for name, function in OPERATORS.items()}
 
     # --- to and from the host ---------------------------------------------------------------------
     def from_host(self, array: np.ndarray, device: int) -> Handle:
@@ -239,6 +242,14 @@ class ArrayAPIBackend(IndexKernels, Backend):
         return self.namespace.astype(array, self.native_dtype(dtype))
 
     # --- storage and views ------------------------------------------------------------------------
+    def fold(self, array: Any, chain: Chain) -> Any:
+        """The view at the end of ``chain`` of a stored array."""
+        return fold(self, array, chain)
+
+    def store(self, cell: Cell, chain: Chain, child: Any) -> None:
+        """Replace the cell's value by one in which the end of ``chain`` is ``child``."""
+        cell.value = unfold(self, cell.value, chain, child) if chain else child
+
     def layout(self, handle: Handle) -> Layout:
         return handle.layout
 

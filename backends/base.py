@@ -141,6 +141,16 @@ class Backend:
         """Known memory figures in bytes: any of ``"total"``, ``"free"``, ``"allocated"``."""
         return {}
 
+    def no_devices(self) -> str:
+        """What to do where :meth:`devices` finds none; shown when one is asked for."""
+        return ""
+
+    def random_bits(self, n: int, key: tuple[int, int], counter: int, device: int) -> Handle | None:
+        """The ``n`` words of :func:`tensorplug.backends.random.raw_bits`, uint64, made on the
+        device; None to have them made on the host.
+        """
+        return None
+
     def synchronize(self, device: int) -> None:
         """Wait until all work queued on ``device`` is done (nothing to do when eager)."""
         return
@@ -175,9 +185,19 @@ class Backend:
         """The library array with the handle's values, without a copy where possible."""
         raise NotImplementedError
 
-    def lift(self, kernel: Kernel) -> Kernel:
-        """Turn a function of library arrays into one of handles."""
+    def lift(self, kernel: Kernel, numbers: bool = False) -> Kernel:
+        """Turn a function of library arrays into one of handles.
+
+        ``numbers`` says that Python numbers among its arguments are operands, which change from
+        call to call, and not attributes.
+        """
         raise NotImplementedError
+
+    def compose(self, kernel: Kernel) -> Kernel:
+        """The form in which to run a composition: a function of handles that calls other kernels
+        of this backend. A library that compiles may make one program of it.
+        """
+        return kernel
 
     def settle(self, handle: Handle) -> Handle:
         """A proper handle from what Python's operators on handles gave (NumPy's give numbers

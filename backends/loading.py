@@ -51,6 +51,8 @@ def load_backend(
     if not count:
         name = type(backend).__qualname__
         text = f"expected at least one device, but {name} found none on this machine"
+        advice = backend.no_devices()
+        text = f"{text}; {advice}" if advice else text
         raise Unusable("hardware", text)
     return backend, count
 

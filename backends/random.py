@@ -30,10 +30,9 @@ The bits are those of Philox4x64-10 (Salmon et al., "Parallel random numbers: as
 * A permutation of ``n`` sorts 64-bit values whose low bits, as many as ``n - 1`` has, are replaced
   by the index, and gives those low bits.
 
-Where a backend has a kernel ``random_bits(n_words, key, counter)`` giving the same words as a
-uint64 array, the four common samplers run on its device; the bits and uniform numbers are
-identical, normals agree as far as the library's log and tan do. All else is computed on the
-host and copied.
+Where a backend makes the same words itself (its ``random_bits``), the four common samplers run on
+its device; the bits and uniform numbers are identical, normals agree as far as the library's log
+and tan do. All else is computed on the host and copied.
 """
 
 from __future__ import annotations
@@ -167,16 +166,32 @@ def draw(
     n = sampler.size(count, dtype)
     counter = stream.advance(n)
     backend = device.backend
-    if sampler.anywhere and device.F.has("random_bits"):
-        xp, native = backend.namespace, backend.native_dtype(dtype)
-        words = backend.native(device.F.random_bits(n, stream.key, counter))
-        params = tuple(backend.native(x) if hasattr(x, "shape") else x for x in params)
-        values = sampler.convert(Words(xp, words, count, dtype, native), *params)
-        return backend.adopt(xp.reshape(xp.astype(values, native), shape))
+    words = backend.random_bits(n, stream.key, counter, device.index) if sampler.anywhere else None
+    if words is not None:
+        return _on_device(backend, name)(words, shape, dtype, params)
     params = tuple(backend.to_host(x) if hasattr(x, "shape") else x for x in params)
     with np.errstate(all="ignore"):  # a wide distribution may overflow a narrow type
         host = _on_host(sampler, stream.key, counter, count, dtype, params).reshape(shape)
     return backend.adopt(host) if backend.owns(host) else backend.from_host(host, device.index)
+
+
+def _on_device(backend: Any, name: str) -> Any:
+    """The sampler as a kernel of a backend, ``kernel(words, shape, dtype, params)``."""
+    try:
+        return _samplers[backend, name]
+    except KeyError:
+        pass  # the first such draw
+    xp, convert = backend.namespace, SAMPLERS[name].convert
+
+    def kernel(words: Any, shape: tuple[int, ...], dtype: DType, params: tuple[Any, ...]) -> Any:
+        native = backend.native_dtype(dtype)
+        values = convert(Words(xp, words, math.prod(shape), dtype, native), *params)
+        return xp.reshape(xp.astype(values, native), shape)
+
+    return _samplers.setdefault((backend, name), backend.lift(kernel))
+
+
+_samplers: dict[tuple[Any, str], Any] = {}
 
 
 def _on_host(
@@ -217,10 +232,8 @@ class _Host:
     def backend(self) -> _Host:
         return self
 
-    F = backend
-
-    def has(self, name: str) -> bool:
-        return False
+    def random_bits(self, n: int, key: tuple[int, int], counter: int, device: int) -> None:
+        return None
 
     def owns(self, array: np.ndarray) -> bool:
         return False

@@ -40,8 +40,6 @@ __all__ = [
 EXTRAS = {
     "cuda": "pip install 'tensorplug[cuda12]' (or [cuda13]) provides cuda",
     "gpu": "NVIDIA GPUs are called 'cuda' (pip install 'tensorplug[cuda12]')",
-    "tpu": "pip install 'tensorplug[jax]' provides tpu",
-    "xla": "pip install 'tensorplug[jax]' provides xla",
 }
 """What to do for a well-known device type that no installed plugin provides."""
 

@@ -52,6 +52,16 @@ class Step:
     partial: ClassVar[bool] = False
     """Whether the child leaves parts of the parent out, so that a write needs the parent."""
 
+    def _key(self) -> tuple[Any, ...]:
+        """What tells steps of one class apart."""
+        return (self.shape,)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other._key() == self._key()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._key()))
+
     def read(self, ops: Ops, array: Any) -> Any:
         """The child of a parent array."""
         raise NotImplementedError
@@ -78,6 +88,9 @@ class Index(Step):
             for item, size in zip(items, source, strict=True)
         )
         self.shape = tuple(len(item) for item in items if isinstance(item, range))
+
+    def _key(self) -> tuple[Any, ...]:
+        return (self.source, self.items)
 
     def read(self, ops: Ops, array: Any) -> Any:
         return array[self.key]
@@ -127,6 +140,9 @@ class Permute(Step):
         self.inverse = tuple(sorted(range(len(dims)), key=dims.__getitem__))
         self.shape = tuple(source[dim] for dim in dims)
 
+    def _key(self) -> tuple[Any, ...]:
+        return (self.shape, self.dims)
+
     def read(self, ops: Ops, array: Any) -> Any:
         return ops.namespace.permute_dims(array, self.dims)
 
@@ -142,6 +158,9 @@ class Reshape(Step):
     def __init__(self, source: Shape, shape: Shape) -> None:
         self.source = source
         self.shape = shape
+
+    def _key(self) -> tuple[Any, ...]:
+        return (self.source, self.shape)
 
     def read(self, ops: Ops, array: Any) -> Any:
         return ops.namespace.reshape(array, self.shape)
@@ -174,6 +193,9 @@ class Bitcast(Step):
         self.source = source
         self.dtype = dtype
 
+    def _key(self) -> tuple[Any, ...]:
+        return (self.shape, self.source, self.dtype)
+
     def read(self, ops: Ops, array: Any) -> Any:
         return ops.bitcast(array, self.dtype)
 
@@ -202,6 +224,9 @@ class Gather(Step):
             steps = np.arange(size, dtype=np.int64) * stride
             positions += steps.reshape((size,) + (1,) * (len(self.shape) - dim - 1))
         return positions.reshape(-1)
+
+    def _key(self) -> tuple[Any, ...]:
+        return (self.layout, self.total)
 
     def read(self, ops: Ops, array: Any) -> Any:
         xp = ops.namespace

@@ -31,7 +31,7 @@ from .steps import Bitcast, Chain, Expand, Gather, Index, Ops, Permute, Reshape,
 
 __all__ = [
     "OPERATORS", "Cell", "Handle", "Owner", "address", "bitcast_view", "expand_view",
-    "index_view", "permute_view", "read", "reshape_view", "strided_view", "write",
+    "fold", "index_view", "permute_view", "read", "reshape_view", "strided_view", "unfold", "write",
 ]  # fmt: skip
 
 Shape = tuple[int, ...]
@@ -46,6 +46,12 @@ class Owner(Ops, Protocol):
 
     def array_dtype(self, array: Any) -> DType:
         """The :class:`DType` of a library array."""
+
+    def fold(self, array: Any, chain: Chain) -> Any:
+        """The view at the end of ``chain`` of a stored array; see :func:`fold`."""
+
+    def store(self, cell: Cell, chain: Chain, child: Any) -> None:
+        """Make ``child`` the end of ``chain``: replace the cell's value; see :func:`unfold`."""
 
 
 class Cell:
@@ -167,9 +173,7 @@ def read(handle: Handle) -> Any:
     cached, version = handle.cached, cell.version  # first: a write in between must not look cached
     if cached is not None and cached[0] == version:
         return cached[1]
-    array = cell.value
-    for step in chain:
-        array = step.read(cell.backend, array)
+    array = cell.backend.fold(cell.value, chain)
     handle.cached = (version, array)
     return array
 
@@ -180,17 +184,21 @@ def write(handle: Handle, array: Any) -> None:
         return
     cell = handle.cell
     chain = handle.chain if all(step.writes for step in handle.chain) else _writable(handle)
-    value = _rebuild(cell, chain, array) if chain else array
-    cell.value = value
+    cell.backend.store(cell, chain, array)
     cell.version += 1
 
 
-def _rebuild(cell: Cell, chain: Chain, child: Any) -> Any:
-    """The cell's new value when the end of ``chain`` becomes ``child``."""
-    ops = cell.backend
+def fold(ops: Ops, array: Any, chain: Chain) -> Any:
+    """The view at the end of ``chain`` of a stored array."""
+    for step in chain:
+        array = step.read(ops, array)
+    return array
+
+
+def unfold(ops: Ops, array: Any, chain: Chain, child: Any) -> Any:
+    """The stored array when the view at the end of ``chain`` becomes ``child``."""
     needed = max((i for i, step in enumerate(chain) if step.partial), default=-1)
     parents: list[Any] = []
-    array = cell.value
     for position, step in enumerate(chain):
         parents.append(array if position <= needed else None)
         if position < needed:

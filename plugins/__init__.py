@@ -18,4 +18,17 @@ def tensorplug_backends() -> list[BackendSpec]:
             install="pip install numpy",
             indexed=False,
         ),
+        BackendSpec(
+            "xla",
+            "tensorplug.plugins.jax:JaxBackend",
+            requires="jax",
+            install="pip install 'tensorplug[jax]'",
+        ),
+        BackendSpec(
+            "tpu",
+            "tensorplug.plugins.jax:JaxBackend",
+            requires="jax",
+            install="pip install 'tensorplug[jax]'",
+            options={"platform": "tpu"},
+        ),
     ]

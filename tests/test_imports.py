@@ -56,7 +56,10 @@ RULES = {
 # The array library of each shipped plugin.
 OWN_LIBRARY = {
     "plugins/cupy.py": ("cupy", "cupyx"),
-    "plugins/jax.py": ("jax", "jaxlib"),
+    **{
+        f"plugins/jax{part}.py": ("jax", "jaxlib")
+        for part in ("", "_kernels", "_program", "_random", "_views")
+    },
 }
 OWN_LIBRARY_LAZILY = {
     f"plugins/{name}.py": ("scipy",) for name in ("numpy", "numpy_linalg", "numpy_special")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,11 +23,13 @@ class Host:
     """A device whose handles are NumPy arrays."""
 
     index = 0
-    F = SimpleNamespace(has=lambda name: False)
 
     @property
     def backend(self) -> Host:
         return self
+
+    def random_bits(self, n: int, key: tuple[int, int], counter: int, device: int) -> None:
+        return None
 
     def owns(self, array: np.ndarray) -> bool:
         return False

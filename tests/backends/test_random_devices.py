@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 from typing import Any
 
 import array_api_strict
@@ -73,24 +72,22 @@ class Strict:
     namespace = array_api_strict
     index = asked = 0
 
-    def __init__(self) -> None:
-        self.F = SimpleNamespace(has=lambda name: name == "random_bits", random_bits=self.bits)
-
     @property
     def backend(self) -> Strict:
         return self
 
-    def bits(self, n_words: int, key: tuple[int, int], counter: int) -> Any:
+    def random_bits(self, n: int, key: tuple[int, int], counter: int, device: int) -> Any:
         self.asked += 1
-        return array_api_strict.asarray(rnd.raw_bits(key, counter, n_words))
+        return array_api_strict.asarray(rnd.raw_bits(key, counter, n))
+
+    def lift(self, kernel: Any) -> Any:
+        return kernel
 
     def native_dtype(self, dtype: dt.DType) -> Any:
         return getattr(array_api_strict, dtype.name)
 
-    def native(self, handle: Any) -> Any:
-        return handle
-
-    adopt = native
+    def adopt(self, array: Any) -> Any:
+        return array
 
     def owns(self, array: Any) -> bool:
         return False

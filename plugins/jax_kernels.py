@@ -1,0 +1,224 @@
+"""Kernels over JAX arrays, where JAX has what the array API standard has not, or does it better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.special as special
+import numpy as np
+from jax import lax
+
+from ..backends.base import Kernel
+from ..backends.device import Device
+
+__all__ = ["bitcast", "cast", "kernels", "wrap"]
+
+Sizes = tuple[int, ...]
+Indices = tuple[Any, ...]
+Wrap = Callable[..., Any]
+
+# --- bits and types -------------------------------------------------------------------------------
+
+
+def bitcast(array: Any, dtype: np.dtype) -> Any:
+    """The bits as another type; the last dimension scales with the sizes of the types."""
+    source = array.dtype
+    if source == dtype:
+        return array
+    if source.kind == "c":
+        part = np.dtype(f"f{source.itemsize // 2}")
+        pairs = jnp.stack([array.real, array.imag], axis=-1)
+        return (
+            bitcast(pairs.reshape(*array.shape[:-1], -1) if array.ndim else pairs, part)
+            if dtype.itemsize < source.itemsize or dtype.kind != "c"
+            else array
+        )
+    if dtype.kind == "c":
+        parts = bitcast(array, np.dtype(f"f{dtype.itemsize // 2}"))
+        parts = parts.reshape(*parts.shape[:-1], -1, 2)
+        found = lax.complex(parts[..., 0], parts[..., 1])
+        return found
+    if source == np.bool_:
+        return bitcast(array.astype(np.uint8), dtype)
+    if dtype == np.bool_:
+        return bitcast(array, np.dtype(np.uint8)).astype(np.bool_)
+    if source.itemsize > dtype.itemsize:
+        found = lax.bitcast_convert_type(array, dtype)
+        return found.reshape(*array.shape[:-1], -1)
+    if source.itemsize < dtype.itemsize:
+        ratio = dtype.itemsize // source.itemsize
+        return lax.bitcast_convert_type(array.reshape(*array.shape[:-1], -1, ratio), dtype)
+    return lax.bitcast_convert_type(array, dtype)
+
+
+def cast(array: Any, dtype: np.dtype) -> Any:
+    """Another type: floats are cut to ints, complex loses its imaginary part (but to bool)."""
+    if array.dtype.kind == "c" and dtype.kind != "c":
+        if dtype == np.bool_:
+            return array != 0
+        array = array.real
+    return array.astype(dtype)
+
+
+# --- by position ----------------------------------------------------------------------------------
+
+
+def wrap(index: Any, low: int, size: int) -> tuple[Any, Any]:
+    """Whether an index lies outside of [low, size), and all of them made non-negative."""
+    outside = jnp.any((index < low) | (index >= size))
+    return outside, jnp.where(index < 0, index + size, index)
+
+
+def _along(wrap_index: Wrap, x: Any, dim: int, index: Any) -> tuple[Any, tuple[Any, ...]]:
+    """``x`` with at least one dimension, and the key of the elements that ``index`` picks."""
+    if not x.ndim:
+        x, index = x.reshape(1), jnp.atleast_1d(index)
+    index = jnp.atleast_1d(index)
+    dim = dim % x.ndim
+    key: list[Any] = list(jnp.ogrid[tuple(slice(size) for size in index.shape)])
+    key[dim] = wrap_index(index, dim, x.shape[dim], 0)
+    return x, tuple(key)
+
+
+def _gather(wrap_index: Wrap) -> Kernel:
+    def gather(x: Any, dim: int, index: Any) -> Any:
+        array, key = _along(wrap_index, x, dim, index)
+        return array[key].reshape(index.shape)
+
+    return gather
+
+
+def _scatter(wrap_index: Wrap, method: str) -> Kernel:
+    def scatter(x: Any, source: Any, dim: int, index: Any) -> Any:
+        array, key = _along(wrap_index, x, dim, index)
+        source = jnp.asarray(source, x.dtype)
+        if source.ndim:
+            source = source[tuple(slice(size) for size in index.shape)]
+        elif index.ndim == 0:
+            source = source.reshape(1)
+        return getattr(array.at[key], method)(source).reshape(x.shape)
+
+    return scatter
+
+
+def _key(wrap_index: Wrap, shape: Sizes, indices: Indices) -> tuple[Any, ...]:
+    return tuple(
+        slice(None) if index is None else wrap_index(index, dim, shape[dim])
+        for dim, index in enumerate(indices)
+    )
+
+
+def _index_get(wrap_index: Wrap) -> Kernel:
+    return lambda x, indices: x[_key(wrap_index, x.shape, indices)]
+
+
+def _index_put(wrap_index: Wrap) -> Kernel:
+    def index_put(x: Any, values: Any, indices: Indices, accumulate: bool) -> Any:
+        place = x.at[_key(wrap_index, x.shape, indices)]
+        values = jnp.asarray(values, x.dtype)
+        return place.add(values) if accumulate else place.set(values)
+
+    return index_put
+
+
+def _nonzero(x: Any) -> tuple[Any, ...]:
+    return tuple(index.astype(np.int64) for index in jnp.nonzero(jnp.atleast_1d(x)))
+
+
+# --- on the host ----------------------------------------------------------------------------------
+
+
+def _on_host(name: str) -> Kernel:
+    """A function that neither JAX nor XLA has; works inside traced functions too."""
+
+    def compute(*arrays: Any) -> np.ndarray:
+        kernel = getattr(Device("cpu").F, name)  # its handles are NumPy arrays
+        found: np.ndarray = np.asarray(kernel(*map(np.asarray, arrays)))
+        return found
+
+    def kernel(*arrays: Any) -> Any:
+        shape = np.broadcast_shapes(*(array.shape for array in arrays))
+        out = jax.ShapeDtypeStruct(shape, arrays[0].dtype)
+        return jax.pure_callback(compute, out, *arrays, vmap_method="broadcast_all")
+
+    return kernel
+
+
+# --- convolution ----------------------------------------------------------------------------------
+
+
+def _convolve(
+    x: Any, weight: Any, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
+) -> Any:
+    return lax.conv_general_dilated(
+        x, weight, stride, [(p, p) for p in padding], rhs_dilation=dilation,
+        feature_group_count=groups, precision=lax.Precision.HIGHEST,
+    )  # fmt: skip
+
+
+def _convolution(
+    x: Any, weight: Any, bias: Any, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
+) -> Any:
+    found = _convolve(x, weight, stride, padding, dilation, groups)
+    return found if bias is None else found + bias.reshape(-1, *(1,) * len(stride))
+
+
+def _convolution_input(
+    y: Any, weight: Any, size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
+) -> Any:
+    x = jax.ShapeDtypeStruct((y.shape[0], weight.shape[1] * groups, *size), y.dtype)
+    (found,) = jax.linear_transpose(
+        lambda x: _convolve(x, weight, stride, padding, dilation, groups), x
+    )(y)
+    return found
+
+
+def _convolution_weight(
+    x: Any, y: Any, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
+) -> Any:
+    weight = jax.ShapeDtypeStruct((y.shape[1], x.shape[1] // groups, *kernel), x.dtype)
+    (found,) = jax.linear_transpose(
+        lambda weight: _convolve(x, weight, stride, padding, dilation, groups), weight
+    )(y)
+    return found
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+_SPECIAL = {
+    name: getattr(special, name)
+    for name in ("erf", "erfc", "erfinv", "digamma", "i0", "i0e", "i1", "i1e", "ndtr", "ndtri",
+                 "log_ndtr", "zeta")
+}  # fmt: skip
+_BY_HOST = ("erfcx", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1")
+
+
+def kernels(wrap_index: Wrap) -> dict[str, Kernel]:
+    """All kernels of this file; ``wrap_index`` is the backend's."""
+    return {
+        **_SPECIAL,
+        **{name: _on_host(name) for name in _BY_HOST},
+        "lgamma": special.gammaln,
+        "igamma": special.gammainc,
+        "igammac": special.gammaincc,
+        "polygamma": special.polygamma,
+        "gather": _gather(wrap_index),
+        "scatter": _scatter(wrap_index, "set"),
+        "scatter_add": _scatter(wrap_index, "add"),
+        "index_get": _index_get(wrap_index),
+        "index_put": _index_put(wrap_index),
+        "nonzero": _nonzero,
+        "convolution": _convolution,
+        "convolution_input": _convolution_input,
+        "convolution_weight": _convolution_weight,
+        "matmul": lambda x, y: jnp.matmul(x, y, precision=lax.Precision.HIGHEST),
+        "isnan": jnp.isnan,
+        "isinf": jnp.isinf,
+        "isfinite": jnp.isfinite,
+        "signbit": jnp.signbit,
+        "exp2": jnp.exp2,
+        "rsqrt": lax.rsqrt,
+    }
