@@ -89,6 +89,10 @@ class Backend:
     shares_host_memory: ClassVar[bool] = False
     """Whether :meth:`to_host` is an alias, so that ``Tensor.numpy()`` may share memory."""
 
+    survives_fork: ClassVar[bool] = False
+    """Whether a forked child of a process that has used the library is safe: it has no threads of
+    its own and holds no hardware. Loaders start their workers otherwise where it is False."""
+
     host_fallback: ClassVar[bool] = False
     """Opt in: an op with no kernel here runs on the host, warns once and comes back."""
 

@@ -31,6 +31,7 @@ class NumpyBackend(StridedBackend):
     xp = np
     namespace = namespace
     shares_host_memory: ClassVar[bool] = True
+    survives_fork: ClassVar[bool] = True
     soft_errors: ClassVar[tuple[type[BaseException], ...]] = (RuntimeWarning, FloatingPointError)
 
     def __init__(self) -> None:

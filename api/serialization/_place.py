@@ -135,7 +135,7 @@ class Memory:
 
 def fill(file: IO[bytes], array: np.ndarray) -> int:
     """Read into an array; returns how many bytes there were."""
-    view = memoryview(array.reshape(-1).view(np.uint8))
+    view = array.reshape(-1).view(np.uint8).data
     if hasattr(file, "readinto"):
         return int(file.readinto(view) or 0) if view.nbytes else 0
     content = file.read(view.nbytes)

@@ -40,8 +40,8 @@ _PLAIN: dict[type, tuple[str, Callable[[Any], Any]]] = {
 
 _NUMBERS = {dtype.numpy for dtype in dtypes.ALL}
 
-_SEQUENCES = {tuple: "tuple", set: "set", frozenset: "frozenset"}
-_MAPPINGS = {
+_SEQUENCES: dict[type, str] = {tuple: "tuple", set: "set", frozenset: "frozenset"}
+_MAPPINGS: dict[type, str] = {
     dict: "dict",
     OrderedDict: "OrderedDict",
     StateDict: "StateDict",

@@ -137,7 +137,10 @@ class UnsafePickleError(pickle.UnpicklingError):
     """The pickle asks for something that is not on the list."""
 
 
-class _Trusting(pickle._Unpickler):
+_Machine: Any = pickle._Unpickler  # in Python, so that single steps can be replaced
+
+
+class _Trusting(_Machine):  # type: ignore[misc]  # untyped
     """Imports and runs what the pickle asks for, except that tensors are ours."""
 
     def __init__(
@@ -150,7 +153,7 @@ class _Trusting(pickle._Unpickler):
         super().__init__(io.BytesIO(content), encoding="utf-8")
         self._name, self._known = name, known
         self._granted: list[Any] = []
-        self.persistent_load = persistent  # type: ignore[method-assign]  # pickle allows both
+        self.persistent_load = persistent
 
     def find_class(self, module: str, name: str) -> Any:
         module = {"__builtin__": "builtins"}.get(module, module)
@@ -176,7 +179,7 @@ class _Restricted(_Trusting):
 
     dispatch = {  # noqa: RUF012 - the name is pickle's
         key: step
-        for key, step in pickle._Unpickler.dispatch.items()
+        for key, step in _Machine.dispatch.items()
         # Objects of old-style classes, and names by number: no checkpoint has them.
         if key not in b"io\x82\x83\x84P"
     }

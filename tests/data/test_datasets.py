@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict, namedtuple
 from collections.abc import Iterator
 from typing import Any
@@ -104,6 +105,46 @@ def test_random_split() -> None:
     with pytest.raises(ValueError, match=r"expected lengths that add up to 10 .*, got \[7, 4\]"):
         D.random_split(Squares(10), [7, 4])
 
+    with pytest.warns(UserWarning, match=r"random_split: expected lengths above 0, got 0 at 1"):
+        D.random_split(Squares(3), [3, 0])
+
+
+def test_chain() -> None:
+    chain = Count(2) + Count(3)
+    assert isinstance(chain, D.ChainDataset)
+    assert (list(chain), len(chain)) == ([0, 1, 0, 1, 2], 5)
+    with pytest.raises(TypeError, match=r"of the class IterableDataset, got Squares; use a Concat"):
+        list(D.ChainDataset([Squares(2)]))
+
+
+def test_stack() -> None:
+    rows = D.TensorDataset(tp.arange(4))
+    pairs = D.StackDataset(Squares(4), rows)
+    assert len(pairs) == 4
+    assert (pairs[2][0], pairs[2][1][0].item()) == (4, 2)
+    assert [(square, row[0].item()) for square, row in pairs.__getitems__([3, 1])] == [
+        (9, 3),
+        (1, 1),
+    ]
+    named = D.StackDataset(square=Squares(4), text="abcd")
+    assert named[1] == {"square": 1, "text": "b"}
+    (batch,) = D.DataLoader(named, batch_size=4)
+    assert (batch["square"].tolist(), batch["text"]) == ([0, 1, 4, 9], list("abcd"))
+    with pytest.raises(ValueError, match=r"datasets of equal length, got \[4, 3\]"):
+        D.StackDataset(Squares(4), Squares(3))
+    with pytest.raises(ValueError, match=r"or datasets by name, got none"):
+        D.StackDataset()
+    with pytest.raises(ValueError, match=r"or datasets by name, got both"):
+        D.StackDataset(Squares(4), a=Squares(4))
+
+    class Short(Squares):
+        def __getitems__(self, indices: list[int]) -> list[int]:
+            return [0]
+
+    for short in (D.StackDataset(Short(4)), D.Subset(Short(4), [0, 1])):
+        with pytest.raises(ValueError, match=r"Short: expected 2 samples from .*, got 1"):
+            short.__getitems__([0, 1])
+
 
 def test_unfinished_classes_say_what_is_missing() -> None:
     with pytest.raises(NotImplementedError, match=r"Dataset: expected a __getitem__ method"):
@@ -149,6 +190,27 @@ def test_other_samplers() -> None:
     assert len(D.BatchSampler(range(7), 3, True)) == 2
     assert len(D.BatchSampler(range(7), 3, False)) == 3
     assert list(D.BatchSampler(range(7), 3, True)) == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_distributed_sampler() -> None:
+    theirs = pytest.importorskip("torch").utils.data.DistributedSampler
+    for count, replicas, drop in ((10, 3, False), (10, 3, True), (2, 5, False), (9, 3, True)):
+        parts = [
+            D.DistributedSampler(range(count), replicas, rank, shuffle=False, drop_last=drop)
+            for rank in range(replicas)
+        ]
+        for rank, part in enumerate(parts):
+            other = theirs(range(count), replicas, rank, shuffle=False, drop_last=drop)
+            assert (list(part), len(part)) == (list(other), len(other))
+    parts = [D.distributed.DistributedSampler(range(9), 3, rank, seed=1) for rank in range(3)]
+    first = [list(part) for part in parts]
+    assert sorted(itertools.chain(*first)) == list(range(9))
+    parts[0].set_epoch(1)
+    assert list(parts[0]) != first[0]
+    with pytest.raises(RuntimeError, match=r"expected num_replicas and rank, got 3 and None"):
+        D.DistributedSampler(range(9), 3)
+    with pytest.raises(ValueError, match=r"expected a rank from 0 to 2, got 3"):
+        D.DistributedSampler(range(9), 3, 3)
 
 
 @pytest.mark.parametrize(
@@ -266,9 +328,22 @@ def test_streams() -> None:
 @pytest.mark.parametrize(
     ("settings", "error", "text"),
     [
-        ({"num_workers": 2}, NotImplementedError, "expected num_workers=0, got 2; worker proc"),
         ({"num_workers": -1}, ValueError, "expected num_workers of at least 0, got -1"),
-        ({"prefetch_factor": 2}, ValueError, "without workers, got one of them"),
+        ({"prefetch_factor": 2}, ValueError, "num_workers above 0 with prefetch_factor, got 0"),
+        ({"timeout": 2}, ValueError, "num_workers above 0 with timeout, got 0"),
+        ({"persistent_workers": True}, ValueError, "above 0 with persistent_workers, got 0"),
+        ({"timeout": -1, "num_workers": 1}, ValueError, "at least 0 seconds, got -1"),
+        ({"prefetch_factor": 0, "num_workers": 1}, ValueError, "prefetch_factor above 0, got 0"),
+        (
+            {"multiprocessing_context": "thread", "num_workers": 1},
+            ValueError,
+            r"multiprocessing_context to be one of \['fork', .*\], got 'thread'",
+        ),
+        (
+            {"multiprocessing_context": 3, "num_workers": 1},
+            TypeError,
+            "a start method or a context, got int; pass for example 'spawn'",
+        ),
         ({"sampler": [1], "shuffle": True}, ValueError, "either sampler or shuffle, got both"),
         ({"batch_sampler": [[1]], "batch_size": 2}, ValueError, "together with batch_size"),
         ({"batch_sampler": [[1]], "drop_last": True}, ValueError, "together with drop_last"),
@@ -279,6 +354,23 @@ def test_streams() -> None:
 def test_loader_errors(settings: dict[str, Any], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         D.DataLoader(Squares(5), **settings)
+
+
+def test_settled_loaders_do_not_change() -> None:
+    loader = D.DataLoader(Squares(5), batch_size=2)
+    with pytest.raises(ValueError, match=r"expected batch_size to stay as it was made, got 3"):
+        loader.batch_size = 3
+    loader.timeout = 0
+
+
+def test_order_does_not_depend_on_workers() -> None:
+    orders = []
+    for workers in (0, 1):
+        tp.manual_seed(3)
+        loader = D.DataLoader(Squares(20), 5, shuffle=True, num_workers=workers,
+                              multiprocessing_context="fork" if workers else None)  # fmt: skip
+        orders.append(_lists(loader))
+    assert orders[0] == orders[1]
 
 
 def test_streams_have_their_own_order() -> None:

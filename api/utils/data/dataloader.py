@@ -1,4 +1,4 @@
-"""The loader: batches of a dataset, in order or at random."""
+"""The loader: batches of a dataset, in order or at random, read here or by worker processes."""
 
 from __future__ import annotations
 
@@ -6,15 +6,24 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import tensorplug as tp
+
+from ._fetch import Exhausted, reader
+from ._pool import Passes, start_method
+from ._worker import Job
 from .collate import default_collate, default_convert
 from .dataset import IterableDataset
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
 
 __all__ = ["DataLoader"]
 
+_FIXED = frozenset(
+    {"batch_sampler", "batch_size", "dataset", "drop_last", "persistent_workers", "sampler"}
+)
+
 
 class DataLoader:
-    """Iterate over a dataset in batches, in this process.
+    """Iterate over a dataset in batches, which this process or worker processes read.
 
     Args:
         dataset: samples by number (``__getitem__``, ``__len__``), or an :class:`IterableDataset`.
@@ -22,13 +31,30 @@ class DataLoader:
         shuffle: visit the samples in a new random order each time.
         sampler: the order, any iterable of numbers, instead of ``shuffle``.
         batch_sampler: batches of numbers, instead of the four arguments around it.
-        num_workers: 0; samples are read by the iterating process.
+        num_workers: how many processes read; 0 for this one alone. Each has a copy of the dataset.
         collate_fn: makes a batch from a list of samples; see :func:`default_collate`.
         pin_memory, pin_memory_device: accepted for compatibility; they change nothing.
         drop_last: leave out a last batch that is smaller.
-        timeout, worker_init_fn, multiprocessing_context, prefetch_factor, persistent_workers:
-            about worker processes; only their defaults are allowed.
-        generator: where a random order comes from.
+        timeout: seconds to wait for a batch from the workers; 0 waits forever.
+        worker_init_fn: called in each worker with its number, before it reads.
+        multiprocessing_context: ``"fork"``, ``"forkserver"``, ``"spawn"`` or a context: how workers
+            start. None is Python's default (``"fork"`` on Linux before Python 3.14, which needs no
+            pickling), but never ``"fork"`` once a device is in use whose library has threads, such
+            as ``xla``.
+        generator: where a random order, and the seeds of the workers, come from.
+        prefetch_factor: batches that each worker reads in advance; 2 by default.
+        persistent_workers: keep the workers from one pass to the next.
+        in_order: False hands batches out as they arrive, not in their order.
+
+    Worker ``i`` seeds the generators of tensorplug, NumPy and ``random`` with a number drawn from
+    ``generator`` plus ``i``, so one seed gives the same batches again. Batches are put together on
+    the ``cpu``; a tensor on another device comes back there through host memory. An exception in a
+    worker is raised here, caused by its traceback there; a worker that dies is an error, too.
+
+    Raises:
+        ValueError, TypeError: arguments contradict each other, or are of the wrong kind.
+
+    Differs from torch: after an error the workers are stopped, and the loop cannot go on.
 
     Example:
         >>> data = tp.utils.data.TensorDataset(tp.arange(5))
@@ -55,24 +81,61 @@ class DataLoader:
         prefetch_factor: int | None = None,
         persistent_workers: bool = False,
         pin_memory_device: str = "",
+        in_order: bool = True,
     ) -> None:
         _check_dataset(dataset, batch_size)
-        _refuse_workers(num_workers, timeout, prefetch_factor, persistent_workers)
-        self.dataset = dataset
-        self.num_workers = num_workers
+        self.dataset, self.generator = dataset, generator
         self.pin_memory, self.pin_memory_device = pin_memory, pin_memory_device
-        self.timeout, self.worker_init_fn = timeout, worker_init_fn
-        self.multiprocessing_context = multiprocessing_context
-        self.prefetch_factor, self.persistent_workers = prefetch_factor, persistent_workers
-        self.generator = generator
+        self.worker_init_fn, self.in_order = worker_init_fn, in_order
+        self._set_workers(
+            num_workers, timeout=timeout, multiprocessing_context=multiprocessing_context,
+            prefetch_factor=prefetch_factor, persistent_workers=persistent_workers,
+        )  # fmt: skip
         self._by_number = not isinstance(dataset, IterableDataset)
         self._check_order(bool(shuffle), sampler, batch_sampler)
         if batch_sampler is not None:
             _refuse_with_batch_sampler(batch_size != 1, shuffle, sampler is not None, drop_last)
             batch_size = None
         self._choose_order(batch_size, bool(shuffle), sampler, batch_sampler, drop_last)
-        batched = self.batch_sampler is not None or batch_size is not None
+        batched = self.batch_sampler is not None
         self.collate_fn = collate_fn or (default_collate if batched else default_convert)
+        self._passes: Passes | None = None
+        self._settled = True
+
+    def _set_workers(
+        self, count: int, *, timeout: float, multiprocessing_context: Any,
+        prefetch_factor: int | None, persistent_workers: bool,
+    ) -> None:  # fmt: skip
+        settings = {
+            "timeout": timeout, "multiprocessing_context": multiprocessing_context,
+            "prefetch_factor": prefetch_factor, "persistent_workers": persistent_workers,
+        }  # fmt: skip
+        if count < 0:
+            raise ValueError(f"DataLoader: expected num_workers of at least 0, got {count}")
+        if timeout < 0:
+            raise ValueError(f"DataLoader: expected a timeout of at least 0 seconds, got {timeout}")
+        if prefetch_factor is not None and prefetch_factor < 1:
+            raise ValueError(f"DataLoader: expected prefetch_factor above 0, got {prefetch_factor}")
+        given = [name for name, value in settings.items() if value]
+        if given and not count:
+            raise ValueError(
+                f"DataLoader: expected num_workers above 0 with {', '.join(given)}, got 0; they "
+                "are about worker processes"
+            )
+        if multiprocessing_context is not None:
+            multiprocessing_context = start_method(multiprocessing_context)
+        self.num_workers, self.timeout = count, timeout
+        self.multiprocessing_context = multiprocessing_context
+        self.prefetch_factor = 2 if count and prefetch_factor is None else prefetch_factor
+        self.persistent_workers = persistent_workers
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FIXED and getattr(self, "_settled", False):
+            raise ValueError(
+                f"DataLoader: expected {name} to stay as it was made, got {value!r}; make another "
+                "loader"
+            )
+        super().__setattr__(name, value)
 
     def _check_order(self, shuffle: bool, sampler: Any, batch_sampler: Any) -> None:
         if sampler is not None and shuffle:
@@ -100,35 +163,45 @@ class DataLoader:
                 sampler = RandomSampler(self.dataset, generator=self.generator)
             else:
                 sampler = SequentialSampler(self.dataset)
-        if batch_sampler is None and batch_size is not None and self._by_number:
+        if batch_sampler is None and batch_size is not None:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.batch_size, self.drop_last = batch_size, drop_last
         self.sampler, self.batch_sampler = sampler, batch_sampler
 
     def __iter__(self) -> Iterator[Any]:
-        if not self._by_number:
-            return self._stream()
-        if self.batch_sampler is None:
-            return (self.collate_fn(self.dataset[index]) for index in self.sampler)
-        return self._batches()
+        # Drawn also where it is not needed: the order must not depend on the number of workers.
+        seed = int(tp.randint(0, 2**63 - 1, (), generator=self.generator, device="cpu").item())
+        indices: Any = self.sampler if self.batch_sampler is None else self.batch_sampler
+        if not self.num_workers:
+            return self._read(indices)
+        passes, again = self._passes, True
+        if passes is None or passes.closed:
+            passes, again = self._start(seed), False
+        if self.persistent_workers:
+            self._passes = passes
+        return passes.begin(indices, again)
 
-    def _batches(self) -> Iterator[Any]:
-        dataset, collate = self.dataset, self.collate_fn
-        whole = getattr(dataset, "__getitems__", None)
-        for indices in self.batch_sampler or ():
-            if whole is not None:
-                yield collate(whole(indices))
-            else:
-                yield collate([dataset[index] for index in indices])
+    def _read(self, indices: Iterable[Any]) -> Iterator[Any]:
+        """The batches of one pass, read by this process."""
+        batched = self.batch_sampler is not None
+        read = reader(self.dataset, self.collate_fn, batched, self.drop_last)
+        for index in indices:
+            try:
+                batch = read(index)
+            except Exhausted:
+                return
+            yield batch
 
-    def _stream(self) -> Iterator[Any]:
-        samples = iter(self.dataset)
-        if self.batch_size is None:
-            yield from map(self.collate_fn, samples)
-            return
-        while batch := list(itertools.islice(samples, self.batch_size)):
-            if len(batch) == self.batch_size or not self.drop_last:
-                yield self.collate_fn(batch)
+    def _start(self, seed: int) -> Passes:
+        """New worker processes."""
+        batched = self.batch_sampler is not None
+        job = Job(
+            self.dataset, self.collate_fn, batched, self.drop_last, self.num_workers, seed,
+            self.worker_init_fn,
+        )  # fmt: skip
+        context = start_method(self.multiprocessing_context)
+        prefetch = self.prefetch_factor or 2
+        return Passes(context, job, prefetch, self.timeout, self.in_order, self.persistent_workers)
 
     def __len__(self) -> int:
         """How many batches one pass yields (samples when ``batch_size`` is None)."""
@@ -161,21 +234,4 @@ def _check_dataset(dataset: Any, batch_size: Any) -> None:
         raise ValueError(
             f"DataLoader: expected a batch_size of at least 1, got {batch_size!r}; use None for "
             "single items"
-        )
-
-
-def _refuse_workers(
-    num_workers: int, timeout: float, prefetch_factor: int | None, persistent_workers: bool
-) -> None:
-    if num_workers < 0:
-        raise ValueError(f"DataLoader: expected num_workers of at least 0, got {num_workers}")
-    if num_workers > 0:
-        raise NotImplementedError(
-            f"DataLoader: expected num_workers=0, got {num_workers}; "
-            "worker processes are not there yet, samples are read by the iterating process"
-        )
-    if timeout != 0 or prefetch_factor is not None or persistent_workers:
-        raise ValueError(
-            "DataLoader: expected no timeout, prefetch_factor or persistent_workers without "
-            "workers, got one of them"
         )

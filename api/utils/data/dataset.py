@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -12,9 +13,11 @@ import tensorplug as tp
 from tensorplug.autograd.tensor import Tensor
 
 __all__ = [
+    "ChainDataset",
     "ConcatDataset",
     "Dataset",
     "IterableDataset",
+    "StackDataset",
     "Subset",
     "TensorDataset",
     "TensorRows",
@@ -63,6 +66,42 @@ class IterableDataset(Dataset[T_co]):
         raise NotImplementedError(
             f"{type(self).__name__}: expected an __iter__ method, got none; define it"
         )
+
+    def __add__(self, other: Dataset[Any]) -> Any:
+        return ChainDataset([self, other])
+
+
+class ChainDataset(IterableDataset[Any]):
+    """The samples of several :class:`IterableDataset`, one after the other.
+
+    Example:
+        >>> class Count(tp.utils.data.IterableDataset):
+        ...     def __iter__(self):
+        ...         return iter(range(2))
+        >>> list(tp.utils.data.ChainDataset([Count(), Count()]))
+        [0, 1, 0, 1]
+    """
+
+    def __init__(self, datasets: Iterable[Dataset[Any]]) -> None:
+        super().__init__()
+        self.datasets = datasets
+
+    def __iter__(self) -> Iterator[Any]:
+        for dataset in self._checked():
+            yield from dataset
+
+    def __len__(self) -> int:
+        sizes: list[int] = [len(dataset) for dataset in self._checked()]  # type: ignore[arg-type]  # by contract
+        return sum(sizes)
+
+    def _checked(self) -> Iterator[IterableDataset[Any]]:
+        for dataset in self.datasets:
+            if not isinstance(dataset, IterableDataset):
+                raise TypeError(
+                    "ChainDataset: expected datasets of the class IterableDataset, got "
+                    f"{type(dataset).__name__}; use a ConcatDataset"
+                )
+            yield dataset
 
 
 class TensorRows(Sequence[tuple[Tensor, ...]]):
@@ -161,6 +200,66 @@ class ConcatDataset(Dataset[T_co]):
         return self.datasets[which][index - start]
 
 
+class StackDataset(Dataset[Any]):
+    """Datasets side by side: a sample is a tuple, or a dict, of one sample of each.
+
+    Args:
+        *args: datasets of equal length, for samples that are tuples.
+        **kwargs: datasets by name instead, for samples that are dicts.
+
+    Raises:
+        ValueError: both are given, or neither, or the lengths differ.
+
+    Example:
+        >>> tp.utils.data.StackDataset("ab", [1, 2])[1]
+        ('b', 2)
+        >>> tp.utils.data.StackDataset(letter="ab", number=[1, 2])[0]
+        {'letter': 'a', 'number': 1}
+    """
+
+    datasets: tuple[Any, ...] | dict[str, Any]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if bool(args) == bool(kwargs):
+            given = "both" if args else "none"
+            raise ValueError(f"StackDataset: expected datasets, or datasets by name, got {given}")
+        self.datasets = kwargs or args
+        sizes = [len(dataset) for dataset in (kwargs.values() or args)]
+        if len(set(sizes)) > 1:
+            raise ValueError(f"StackDataset: expected datasets of equal length, got {sizes}")
+        self._length = sizes[0]
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(self.datasets, dict):
+            return {name: dataset[index] for name, dataset in self.datasets.items()}
+        return tuple(dataset[index] for dataset in self.datasets)
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
+        """The samples of a batch, which each dataset reads at once if it can."""
+        if isinstance(self.datasets, dict):
+            columns = [_several(dataset, indices) for dataset in self.datasets.values()]
+            return [
+                dict(zip(self.datasets, row, strict=True)) for row in zip(*columns, strict=True)
+            ]
+        columns = [_several(dataset, indices) for dataset in self.datasets]
+        return list(zip(*columns, strict=True))
+
+    def __len__(self) -> int:
+        return self._length
+
+
+def _several(dataset: Any, indices: Sequence[int]) -> Any:
+    """Samples of a dataset, read at once if it can."""
+    fetch = getattr(dataset, "__getitems__", None)
+    found = [dataset[index] for index in indices] if fetch is None else fetch(indices)
+    if len(found) != len(indices):
+        raise ValueError(
+            f"{type(dataset).__name__}: expected {len(indices)} samples from __getitems__, got "
+            f"{len(found)}"
+        )
+    return found
+
+
 class Subset(Dataset[T_co]):
     """Some samples of a dataset, in the order of ``indices``.
 
@@ -182,9 +281,7 @@ class Subset(Dataset[T_co]):
         """The samples of a batch, read by the dataset at once if it can."""
         if type(self).__getitem__ is not Subset.__getitem__:  # a subclass changes the samples
             return [self[index] for index in indices]
-        picked = [self.indices[index] for index in indices]
-        fetch = getattr(self.dataset, "__getitems__", None)
-        return [self.dataset[index] for index in picked] if fetch is None else fetch(picked)
+        return _several(self.dataset, [self.indices[index] for index in indices])
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -219,6 +316,12 @@ def random_split(
         raise ValueError(
             f"random_split: expected lengths that add up to {total} or to 1, got {list(lengths)}"
         )
+    for index, size in enumerate(sizes):
+        if not size:
+            warnings.warn(
+                f"random_split: expected lengths above 0, got 0 at {index}; that part is empty",
+                stacklevel=2,
+            )
     order = tp.randperm(total, generator=generator, device="cpu").tolist()
     ends = itertools.accumulate(sizes)
     return [Subset(dataset, order[end - n : end]) for end, n in zip(ends, sizes, strict=True)]
