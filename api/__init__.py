@@ -25,7 +25,7 @@ _storage.attach()
 from . import fft as fft, linalg as linalg, special as special
 from . import autograd as autograd, backends as backends, cuda as cuda, random as random
 from . import nn as nn, optim as optim, utils as utils, viz as viz
-from . import array_api as array_api
+from . import array_api as array_api, trainer as trainer
 from ._creation import (
     as_tensor as as_tensor,
     asarray as asarray,
@@ -61,6 +61,7 @@ from ._types import (
     set_default_tensor_type as set_default_tensor_type,
     LEGACY as _LEGACY,
 )
+from .trainer import Trainer as Trainer
 from ._version import __version__ as __version__
 from .autograd.modes import (
     enable_grad as enable_grad,

@@ -16,6 +16,7 @@ from . import optim as optim
 from . import utils as utils
 from . import viz as viz
 from . import array_api as array_api
+from . import trainer as trainer
 from ._creation import as_tensor as as_tensor
 from ._creation import asarray as asarray
 from ._creation import from_dlpack as from_dlpack
@@ -42,6 +43,7 @@ from ._types import promote_types as promote_types
 from ._types import result_type as result_type
 from ._types import set_default_dtype as set_default_dtype
 from ._types import set_default_tensor_type as set_default_tensor_type
+from .trainer import Trainer as Trainer
 from ._version import __version__ as __version__
 from .autograd.modes import enable_grad as enable_grad
 from .autograd.modes import inference_mode as inference_mode

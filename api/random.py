@@ -23,10 +23,12 @@ __all__ = [
     "default_generator",
     "fork_rng",
     "get_rng_state",
+    "get_rng_state_all",
     "initial_seed",
     "manual_seed",
     "seed",
     "set_rng_state",
+    "set_rng_state_all",
     "stream_of",
 ]
 
@@ -220,6 +222,31 @@ def get_rng_state() -> Tensor:
 def set_rng_state(new_state: Tensor) -> None:
     """Set the state of the cpu's default generator, from :func:`get_rng_state`."""
     default_generator.set_state(new_state)
+
+
+def get_rng_state_all() -> dict[str, Any]:
+    """The states of the default generators of all devices, to be saved in a checkpoint.
+
+    Example:
+        >>> states = tp.random.get_rng_state_all()
+        >>> a = tp.rand(2)
+        >>> tp.random.set_rng_state_all(states)
+        >>> bool((a == tp.rand(2)).all())
+        True
+    """
+    _default(Device("cpu"))
+    states = {str(device): generator.get_state() for device, generator in _defaults.items()}
+    return {"seed": _seed[0], "states": states}
+
+
+def set_rng_state_all(states: Any) -> None:
+    """Set the default generators of all devices, from :func:`get_rng_state_all`.
+
+    Those of devices that drew no numbers until then start from the seed of that time.
+    """
+    manual_seed(states["seed"])
+    for device, state in states["states"].items():
+        _default(Device(device)).set_state(state)
 
 
 @contextmanager
