@@ -99,7 +99,8 @@ class ModuleState:
             >>> list(tp.nn.Linear(3, 4).state_dict())
             ['weight', 'bias']
         """
-        destination, prefix, keep_vars = (*args, *(destination, prefix, keep_vars)[len(args) :])
+        given: list[Any] = [*args, *(destination, prefix, keep_vars)[len(args) :]]
+        destination, prefix, keep_vars = given
         for hook in tuple(self._state_dict_pre_hooks.values()):
             hook(self, prefix, keep_vars)
         if destination is None:

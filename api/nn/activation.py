@@ -6,7 +6,7 @@ Those with ``inplace`` write into their input when it is true.
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorplug as tp
 from tensorplug.autograd.tensor import Tensor
@@ -83,7 +83,7 @@ class Hardtanh(SettingsLayer):
         [-1.0, 0.5]
     """
 
-    _shown = ("min_val", "max_val")
+    _shown: ClassVar[tuple[str, ...]] = ("min_val", "max_val")
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class ReLU6(Hardtanh):
         [0.0, 6.0]
     """
 
-    _shown = ()
+    _shown: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__(0.0, 6.0, inplace)

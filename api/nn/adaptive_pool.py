@@ -141,7 +141,7 @@ class _FractionalMaxPool(Module):
         dims, name = self._window_dims, self._get_name()
 
         def repeat(value: Any) -> Any:
-            return tuple(value) if value is None or isinstance(value, Sequence) else (value,) * dims
+            return tuple(value) if isinstance(value, Sequence) else (value,) * dims
 
         if (output_size is None) == (output_ratio is None):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Modules that hold modules (or parameters): in a row, in a list, by name."""
+"""Modules that hold modules: in a row, in a list, by name."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self, overload
 
-from tensorplug.autograd.tensor import Tensor
-
 from .module import Module
-from .parameter import Parameter
 
-__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
+__all__ = ["ModuleDict", "ModuleList", "Sequential", "position"]
 
 
-def _position(container: Any, index: Any, length: int) -> int:
+def position(container: Any, index: Any, length: int) -> int:
     """``index`` counted from the front, checked."""
     try:
         number = operator.index(index)
@@ -47,20 +44,20 @@ class _Row(Module):
     def __getitem__(self, index: int | slice) -> Module:
         if isinstance(index, slice):
             return type(self)(*self._wrap(list(self._modules.items())[index]))
-        position = _position(self, index, len(self))
-        return list(self._modules.values())[position]  # type: ignore[return-value]  # as above
+        at = position(self, index, len(self))
+        return list(self._modules.values())[at]  # type: ignore[return-value]  # as above
 
     def _wrap(self, items: list[tuple[str, Any]]) -> tuple[Any, ...]:
         """The constructor's arguments for a slice."""
         return ([module for _, module in items],)
 
     def __setitem__(self, index: int, module: Module) -> None:
-        name = list(self._modules)[_position(self, index, len(self))]
+        name = list(self._modules)[position(self, index, len(self))]
         self._modules[name] = self._checked(module)
 
     def __delitem__(self, index: int | slice) -> None:
         names = list(self._modules)
-        picked = index if isinstance(index, slice) else _position(self, index, len(self))
+        picked = index if isinstance(index, slice) else position(self, index, len(self))
         gone = names[picked]
         for name in gone if isinstance(gone, list) else [gone]:
             del self._modules[name]
@@ -132,6 +129,24 @@ class Sequential(_Row):
 
     def _wrap(self, items: list[tuple[str, Any]]) -> tuple[Any, ...]:
         return (dict(items),)
+
+    def _times(self, count: int) -> list[Module]:
+        if count <= 0:
+            raise ValueError(f"Sequential: expected a factor of 1 or more, got {count}")
+        return list(self) * count
+
+    def __mul__(self, other: int) -> Sequential:
+        """The same modules, ``other`` times over."""
+        if not isinstance(other, int):
+            return NotImplemented
+        return Sequential(*self._times(other))
+
+    __rmul__ = __mul__
+
+    def __imul__(self, other: int) -> Self:
+        if not isinstance(other, int):
+            return NotImplemented
+        return self.extend(self._times(other)[len(self) :])
 
     def forward(self, input: Any) -> Any:
         """Run ``input`` through all modules in order."""
@@ -235,133 +250,3 @@ class ModuleDict(Module):
         """Add the modules of a dict, or of pairs of name and module."""
         for key, module in dict(modules).items():
             self[key] = module
-
-
-def _as_parameter(value: Any) -> Any:
-    return Parameter(value) if isinstance(value, Tensor) and not value._is_parameter else value
-
-
-class ParameterList(Module):
-    """A list of parameters; plain tensors put in become parameters.
-
-    Args:
-        values: the tensors to start with.
-
-    Example:
-        >>> bias = tp.nn.ParameterList([tp.zeros(3), tp.zeros(4)])
-        >>> [tuple(b.shape) for b in bias]
-        [(3,), (4,)]
-    """
-
-    def __init__(self, values: Iterable[Any] | None = None) -> None:
-        super().__init__()
-        self._size = 0
-        self.extend(values or ())
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __iter__(self) -> Iterator[Any]:
-        return (getattr(self, str(number)) for number in range(self._size))
-
-    def __getitem__(self, index: int | slice) -> Any:
-        if isinstance(index, slice):
-            return type(self)(list(self)[index])
-        return getattr(self, str(_position(self, index, self._size)))
-
-    def __setitem__(self, index: int, value: Any) -> None:
-        setattr(self, str(_position(self, index, self._size)), _as_parameter(value))
-
-    def append(self, value: Any) -> Self:
-        """Add a value at the end."""
-        setattr(self, str(self._size), _as_parameter(value))
-        self._size += 1
-        return self
-
-    def extend(self, values: Iterable[Any]) -> Self:
-        """Add several values at the end."""
-        for value in list(values):
-            self.append(value)
-        return self
-
-    def __iadd__(self, values: Iterable[Any]) -> Self:
-        return self.extend(values)
-
-    def extra_repr(self) -> str:
-        """One line per value."""
-        return "\n".join(f"({at}): {_describe(value)}" for at, value in enumerate(self))
-
-
-class ParameterDict(Module):
-    """A dict of parameters; plain tensors put in become parameters.
-
-    Args:
-        parameters: a dict, or pairs of name and tensor.
-
-    Example:
-        >>> scales = tp.nn.ParameterDict({"left": tp.ones(2), "right": tp.ones(2)})
-        >>> sorted(scales.keys())
-        ['left', 'right']
-    """
-
-    def __init__(self, parameters: Any = None) -> None:
-        super().__init__()
-        self._names: list[str] = []
-        self.update(parameters or {})
-
-    def __getitem__(self, key: str) -> Any:
-        if key not in self._names:
-            raise KeyError(key)
-        return getattr(self, key)
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        setattr(self, key, _as_parameter(value))
-        if key not in self._names:
-            self._names.append(key)
-
-    def __delitem__(self, key: str) -> None:
-        self._names.remove(key)
-        delattr(self, key)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._names
-
-    def keys(self) -> list[str]:
-        """The names."""
-        return list(self._names)
-
-    def values(self) -> list[Any]:
-        """The parameters."""
-        return [self[key] for key in self._names]
-
-    def items(self) -> list[tuple[str, Any]]:
-        """Pairs of name and parameter."""
-        return [(key, self[key]) for key in self._names]
-
-    def pop(self, key: str) -> Any:
-        """Take a parameter out and return it."""
-        value = self[key]
-        del self[key]
-        return value
-
-    def update(self, parameters: Any) -> None:
-        """Add the parameters of a dict, or of pairs of name and tensor."""
-        for key, value in dict(parameters).items():
-            self[key] = value
-
-    def extra_repr(self) -> str:
-        """One line per value."""
-        return "\n".join(f"({key}): {_describe(value)}" for key, value in self.items())
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, Tensor):
-        kind = "Parameter" if value._is_parameter else "Tensor"
-        return f"{kind} containing: [{value.dtype} of size {'x'.join(map(str, value.shape))}]"
-    return f"Object of type: {type(value).__name__}"

@@ -320,7 +320,7 @@ class LinearCrossEntropyLoss(_WeightedLoss):
         bias: whether the linear layer has one.
         device, dtype: of its parameters.
         reduction, weight, ignore_index, label_smoothing: as for :class:`CrossEntropyLoss`.
-        options: None.
+        options: accepted for compatibility.
 
     Example:
         >>> loss = tp.nn.LinearCrossEntropyLoss(4, 10)

@@ -26,6 +26,19 @@ def test_sequential_is_a_list_that_can_be_called() -> None:
     assert len(model) == 3
 
 
+def test_sequential_times() -> None:
+    row = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    assert len(row * 3) == len(3 * row) == 6
+    assert (row * 2)[2] is row[0]
+    row *= 2
+    assert len(row) == 4
+    assert row[3] is row[1]
+    with pytest.raises(ValueError, match=r"Sequential: expected a factor of 1 or more, got 0"):
+        row * 0
+    with pytest.raises(TypeError, match=r"unsupported operand"):
+        row * 1.5  # type: ignore[operator]
+
+
 def test_sequential_with_names() -> None:
     model = nn.Sequential({"first": nn.Linear(2, 3), "then": nn.ReLU()})
     assert list(model.state_dict()) == ["first.weight", "first.bias"]
@@ -92,6 +105,27 @@ def test_parameter_dict() -> None:
     with pytest.raises(KeyError, match=r"training"):
         named["training"]
     assert "(left): Parameter containing" in repr(named)
+
+
+def test_parameter_dict_is_a_dict() -> None:
+    named = nn.ParameterDict({"b": tp.ones(1), "a": tp.zeros(2)})
+    assert list(named) == ["a", "b"]  # sorted, as in PyTorch
+    named.update([("d", tp.ones(3)), ("c", tp.ones(4))])
+    assert list(reversed(named)) == ["c", "d", "b", "a"]
+    assert named.get("x") is None
+    assert named.get("a") is named["a"]
+    assert named.setdefault("a", 3) is named["a"]
+    assert named.setdefault("e", tp.ones(5)) is named["e"]
+    assert named.popitem()[0] == "e"
+    twin = named.copy()
+    assert twin["a"] is named["a"]
+    assert list(twin | nn.ParameterDict({"z": tp.ones(1)})) == ["a", "b", "d", "c", "z"]
+    assert list({"z": tp.ones(1)} | twin) == ["z", "a", "b", "d", "c"]
+    twin |= {"y": tp.ones(1)}
+    assert "y" in twin
+    assert list(named.fromkeys(["q", "p"], 0).items()) == [("q", 0), ("p", 0)]
+    twin.clear()
+    assert not list(twin.parameters())
 
 
 def test_errors() -> None:

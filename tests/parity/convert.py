@@ -70,6 +70,8 @@ class Converter:
             return self.subject.module.device(self.subject.device)
         if isinstance(value, torch.Size):
             return tuple(value)
+        if isinstance(value, torch.nn.Module):  # as a function, with its default settings
+            return getattr(self.subject.module.nn, type(value).__name__)()
         return self._container(value)
 
     def kwargs(self, kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -223,7 +223,9 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
         >>> tp.nn.functional.silu(tp.zeros(1)).tolist()
         [0.0]
     """
-    return _run("silu", _silu, input, inplace)
+    is_tensor("silu", "input", input)
+    call = (lambda x: x * tp.sigmoid(x)) if input._dtype.is_complex else _silu
+    return _run("silu", call, input, inplace)
 
 
 @function(namespace="nn.functional", row="mish", samples=_shapes)

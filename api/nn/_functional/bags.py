@@ -9,7 +9,7 @@ from tensorplug.autograd.errors import OpTypeError, OpValueError
 from tensorplug.autograd.registry import function
 from tensorplug.autograd.tensor import Tensor
 
-from ._arguments import is_tensor, require
+from ._arguments import is_tensor, require, widened
 from .linear import embedding
 
 __all__ = ["embedding_bag"]
@@ -62,14 +62,15 @@ def embedding_bag(
         padding_idx %= table
     rows = embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
     counted = None if padding_idx is None else input != padding_idx
+    rows, per_sample_weights = widened(rows, per_sample_weights)
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.unsqueeze(-1)
-    if offsets is not None:
-        starts = offsets.tolist()[:-1] if include_last_offset else offsets.tolist()
-        if mode != "max":
-            return _ragged(rows, counted, starts, mode)
-        rows, counted = _padded(rows, counted, starts)
-    return _bags(rows, counted, mode)
+    if offsets is None:
+        return _bags(rows, counted, mode).to(weight._dtype)
+    starts = offsets.tolist()[:-1] if include_last_offset else offsets.tolist()
+    if mode == "max":
+        return _bags(*_padded(rows, counted, starts), mode).to(weight._dtype)
+    return _ragged(rows, counted, starts, mode).to(weight._dtype)
 
 
 def _check(

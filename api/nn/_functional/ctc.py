@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import tensorplug as tp
+from tensorplug.autograd.errors import check_devices
 from tensorplug.autograd.ops.ctc import LOW
 from tensorplug.autograd.registry import ROWS, function
 from tensorplug.autograd.tensor import Tensor
@@ -28,7 +29,7 @@ def _lengths(name: str, what: str, value: Any, count: int, most: int) -> list[in
 
 def _rows(name: str, targets: Tensor, counts: list[int], device: Any) -> Tensor:
     """Labels as ``(N, S)``, whatever lies behind the last one; also from one long row."""
-    labels = targets.to(device=device, dtype=tp.int64)
+    labels = targets.to(tp.int64)
     if labels.dim() == 2:
         return labels[:, : max(counts, default=0)]
     require(labels.numel() == sum(counts), name, f"{sum(counts)} targets, the sum of the lengths",
@@ -110,6 +111,7 @@ def ctc_loss(
     reduction = reduction_of(name, reduction)
     is_tensor(name, "log_probs", log_probs)
     is_tensor(name, "targets", targets)
+    check_devices(name, [log_probs, targets])
     require(log_probs._dtype.is_floating_point, name, "floating-point log_probs", log_probs._dtype)
     require(targets._dtype.kind in ("int", "uint"), name, "targets of integers", targets._dtype)
     shape, alone = tuple(log_probs.shape), log_probs.dim() == 2

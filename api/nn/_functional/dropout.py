@@ -23,6 +23,9 @@ def _check(name: str, input: Tensor, p: float) -> None:
             "between 0 and 1",
             op=name,
         )
+
+
+def _check_dtype(name: str, input: Tensor) -> None:
     require(input._dtype.is_inexact, name, "a floating-point tensor", input._dtype,
             "result type Float can't be cast to the type of the input")  # fmt: skip
 
@@ -37,6 +40,7 @@ def _run(name: str, input: Tensor, p: float, training: bool, inplace: bool, dims
     _check(name, input, p)
     if not training or p == 0:
         return input
+    _check_dtype(name, input)
     size = tuple(input._h.shape)
     shape = size if not dims else (*size[:dims], *(1,) * (len(size) - dims))
 
@@ -133,6 +137,7 @@ def _alpha(name: str, input: Tensor, p: float, training: bool, inplace: bool, di
     _check(name, input, p)
     if not training or p == 0:
         return input
+    _check_dtype(name, input)
     size = tuple(input._h.shape)
     shape = size if not dims else (*size[:dims], *(1,) * (len(size) - dims))
     scale = 0.0 if p == 1 else ((1 - p) * (1 + p * _LOWEST * _LOWEST)) ** -0.5
@@ -173,6 +178,7 @@ def feature_alpha_dropout(
         >>> tp.nn.functional.feature_alpha_dropout(tp.ones(1, 1, 2)).tolist()
         [[[1.0, 1.0]]]
     """
-    require(len(input._h.shape) > 1, "feature_alpha_dropout", "at least 2 dimensions",
-            tuple(input._h.shape))  # fmt: skip
+    is_tensor("feature_alpha_dropout", "input", input)
+    require(len(input._h.shape) > 1 or not (training and p), "feature_alpha_dropout",
+            "at least 2 dimensions", tuple(input._h.shape))  # fmt: skip
     return _alpha("feature_alpha_dropout", input, p, training, inplace, 2)

@@ -74,8 +74,7 @@ def _pool(
     if samples is None:
         samples = tp.rand(*lead, rank, dtype=x._dtype, device=x._device)
     places = _positions(samples, size, kernel, out)
-    flat = x.reshape(*lead, -1)
-    windows = flat.gather(2, places.reshape(*lead, -1)).reshape(places.shape)
+    windows = x.flatten(2).gather(2, places.flatten(2)).reshape(places.shape)
     best = windows.detach().argmax(-1, keepdim=True)
     found, where = (y.gather(-1, best).squeeze(-1) for y in (windows, places))
     return (found, where) if x is input else (found.squeeze(0), where.squeeze(0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import tensorplug as tp
@@ -9,10 +10,17 @@ from tensorplug.autograd.errors import OpError
 from tensorplug.autograd.registry import ROWS, function
 from tensorplug.autograd.tensor import Tensor
 
-from ._arguments import is_tensor, require, same_dtype
+from ._arguments import is_tensor, require, same_dtype, widened
 from .loss import cross_entropy
 
-__all__ = ["bilinear", "embedding", "linear", "linear_cross_entropy", "one_hot"]
+__all__ = [
+    "LinearCrossEntropyOptions",
+    "bilinear",
+    "embedding",
+    "linear",
+    "linear_cross_entropy",
+    "one_hot",
+]
 
 _linear = ROWS["linear"].call
 
@@ -86,9 +94,11 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
         and sizes[2][1:] == (sizes[0][-1], sizes[1][-1]),
         "bilinear", "shapes (*, in1), (*, in2) and (out, in1, in2)", sizes,
     )  # fmt: skip
+    dtype = input1._dtype
+    input1, input2, weight, bias = widened(input1, input2, weight, bias)
     outer = input1.unsqueeze(-1) * input2.unsqueeze(-2)
     flat = outer.reshape(*sizes[0][:-1], sizes[0][-1] * sizes[1][-1])
-    return _linear(flat, weight.reshape(sizes[2][0], -1), bias)
+    return _linear(flat, weight.reshape(sizes[2][0], -1), bias).to(dtype)
 
 
 @function(
@@ -188,6 +198,22 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     return (input.unsqueeze(-1) == classes).to(tp.int64)
 
 
+@dataclass(frozen=True)
+class LinearCrossEntropyOptions:
+    """How PyTorch splits :func:`linear_cross_entropy` into chunks; here it is only kept.
+
+    Example:
+        >>> tp.nn.LinearCrossEntropyOptions(batch_chunk_size=64).chunking_method
+        'auto'
+    """
+
+    allow_retain_graph: bool = False
+    batch_chunk_size: int | None = None
+    chunking_method: str = "auto"
+    acc_policy: str = "auto"
+    acc_dtype: Any = None
+
+
 @function(
     namespace="nn.functional",
     samples=lambda t: [
@@ -209,25 +235,28 @@ def linear_cross_entropy(
         linear_bias: shape ``(C, *)``, or None.
         weight, reduction, label_smoothing: as for :func:`cross_entropy`.
         ignore_index: class numbers of this value do not count; -100 when None.
-        options: None.
+        options: accepted for compatibility.
 
     Raises:
-        NotImplementedError: ``options`` are given.
+        RuntimeError: ``ignore_index`` is given with probabilities, or shapes do not fit.
 
-    Differs from torch: scores are always worked out whole, never in chunks.
+    Differs from torch: scores are always worked out whole, whatever the options say.
 
     Example:
         >>> x, w = tp.ones(1, 3), tp.zeros(2, 3)
         >>> round(tp.nn.functional.linear_cross_entropy(x, w, tp.tensor([0])).item(), 4)
         0.6931
     """
-    if options is not None:
-        raise NotImplementedError(
-            f"linear_cross_entropy: expected options=None, got {options!r}; the scores are always "
-            "worked out whole"
-        )
-    same_dtype("linear_cross_entropy", input, linear_weight, linear_bias)
+    name = "linear_cross_entropy"
+    same_dtype(name, input, linear_weight, linear_bias)
+    is_tensor(name, "target", target)
+    require(ignore_index is None or not target._dtype.is_floating_point, name,
+            "no ignore_index with a target of probabilities", ignore_index)  # fmt: skip
     shape = tuple(linear_weight._h.shape)
+    require(len(shape) > 1, name, "a linear_weight of shape (C, *, in)", shape)
+    require(len(shape) == 2 or input.dim() == 2, name,
+            "a batched input, (N, in), for a linear_weight of more than 2 dimensions",
+            tuple(input._h.shape))  # fmt: skip
     flat = linear_weight.reshape(-1, shape[-1])
     scores = linear(input, flat, None if linear_bias is None else linear_bias.reshape(-1))
     scores = scores.reshape(*scores._h.shape[:-1], *shape[:-1])

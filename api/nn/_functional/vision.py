@@ -105,15 +105,11 @@ def _reflected(kept: list[int], before: int, after: int) -> tuple[list[int], lis
     return kept[before:0:-1], kept[-2 : -2 - after : -1]
 
 
-def _replicated(kept: list[int], before: int, after: int) -> tuple[list[int], list[int]]:
-    return kept[:1] * before, kept[-1:] * after
-
-
 def _wrapped(kept: list[int], before: int, after: int) -> tuple[list[int], list[int]]:
     return kept[len(kept) - before :], kept[:after]
 
 
-_MODES = {"reflect": _reflected, "replicate": _replicated, "circular": _wrapped}
+_MODES = ("reflect", "replicate", "circular")
 
 
 def _extended(x: Tensor, dim: int, before: int, after: int, mode: str) -> Tensor:
@@ -128,11 +124,16 @@ def _extended(x: Tensor, dim: int, before: int, after: int, mode: str) -> Tensor
         )  # fmt: skip
     require(n + before + after > 0 and n > 0, "pad", f"amounts that leave something of {n}",
             (before, after))  # fmt: skip
-    kept = list(range(max(-before, 0), n - max(-after, 0)))
-    first, last = _MODES[mode](kept, max(before, 0), max(after, 0))
-    if not first and not last and len(kept) == n:
+    if not before and not after:
         return x
-    index = tp.tensor([*first, *kept, *last], device=x._device)
+    if mode == "replicate":
+        places = [min(max(i, 0), n - 1) for i in range(-before, n + after)]
+    else:
+        kept = list(range(max(-before, 0), n - max(-after, 0)))
+        border = _reflected if mode == "reflect" else _wrapped
+        first, last = border(kept, max(before, 0), max(after, 0))
+        places = [*first, *kept, *last]
+    index = tp.tensor(places, device=x._device)
     return ROWS["index_select"].call(x, dim, index._h)
 
 

@@ -39,10 +39,10 @@ ELSEWHERE = {
 }  # fmt: skip
 CONTAINERS = {
     "Buffer", "Module", "ModuleDict", "ModuleList", "Parameter", "ParameterDict", "ParameterList",
-    "Sequential",
+    "Sequential", "LinearCrossEntropyOptions",
 }  # fmt: skip
 ABSENT = {
-    "Container", "CrossMapLRN2d", "DataParallel", "LinearCrossEntropyOptions", "NLLLoss2d",
+    "Container", "CrossMapLRN2d", "DataParallel", "NLLLoss2d",
     "UninitializedBuffer", "UninitializedParameter",
 }  # fmt: skip
 
@@ -179,6 +179,34 @@ def _signature(library: Any, name: str) -> list[tuple[str, Any, Any]]:
 @pytest.mark.parametrize("name", sorted({case.name for case in CASES} | CONTAINERS))
 def test_constructor_equals_torch(name: str) -> None:
     assert _signature(tp, name) == _signature(torch, name)
+
+
+DRAWN = [
+    ("Linear", (400, 100)), ("Bilinear", (100, 20, 30)), ("Conv1d", (16, 40, 25)),
+    ("Conv2d", (16, 40, 5)), ("Conv3d", (8, 40, 5)), ("ConvTranspose1d", (40, 16, 25)),
+    ("ConvTranspose2d", (40, 16, 5)), ("ConvTranspose3d", (40, 8, 5)), ("Embedding", (200, 100)),
+    ("EmbeddingBag", (200, 100)), ("PReLU", (9,)), ("BatchNorm2d", (5,)), ("LayerNorm", (5,)),
+    ("GroupNorm", (1, 5)), ("RMSNorm", (5,)), ("InstanceNorm1d", (5, 1e-5, 0.1, True, True)),
+    ("AdaptiveLogSoftmaxWithLoss", (200, 600, [100, 300], 2.0, True)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "args"), DRAWN)
+def test_first_values_equal_torchs(name: str, args: Any) -> None:
+    """Their distribution: limits, mean and spread."""
+    tp.manual_seed(0)
+    torch.manual_seed(0)
+    ours, theirs = (getattr(lib.nn, name)(*args).state_dict() for lib in (tp, torch))
+    assert list(ours) == list(theirs)
+    for key, expected in theirs.items():
+        got, want = _numbers(ours[key]), _numbers(expected)
+        spread = want.std()
+        few = 4 * spread / np.sqrt(want.size)
+        assert got.mean() == pytest.approx(want.mean(), abs=2 * few)
+        assert got.std() == pytest.approx(spread, abs=few, rel=0.02)
+        # Even draws have the same limits; normal ones only about the same.
+        slack = 0.7 if "Embedding" in name else 0.1
+        assert np.abs(got).max() == pytest.approx(np.abs(want).max(), abs=slack * spread)
 
 
 def test_the_table_is_complete() -> None:
