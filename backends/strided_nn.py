@@ -9,7 +9,14 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from . import strided_activation, strided_conv, strided_norm, strided_pool, strided_recurrent
+from . import (
+    strided_activation,
+    strided_attention,
+    strided_conv,
+    strided_norm,
+    strided_pool,
+    strided_recurrent,
+)
 from .base import Kernel
 
 __all__ = ["kernels"]
@@ -134,6 +141,7 @@ def kernels(xp: Any, erf: Callable[[Any], Any]) -> dict[str, Kernel]:
     """All neural network kernels, bound to an array module and its error function."""
     return {
         **strided_activation.kernels(xp, erf),
+        **strided_attention.kernels(xp),
         **strided_conv.kernels(xp),
         **strided_pool.kernels(xp),
         **strided_norm.kernels(xp),

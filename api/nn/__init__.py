@@ -33,6 +33,7 @@ from .adaptive_pool import AdaptiveMaxPool2d as AdaptiveMaxPool2d
 from .adaptive_pool import AdaptiveMaxPool3d as AdaptiveMaxPool3d
 from .adaptive_pool import FractionalMaxPool2d as FractionalMaxPool2d
 from .adaptive_pool import FractionalMaxPool3d as FractionalMaxPool3d
+from .attention import MultiheadAttention as MultiheadAttention
 from .batchnorm import BatchNorm1d as BatchNorm1d
 from .batchnorm import BatchNorm2d as BatchNorm2d
 from .batchnorm import BatchNorm3d as BatchNorm3d
@@ -148,3 +149,8 @@ from .sigmoid import Tanh as Tanh
 from .sigmoid import Tanhshrink as Tanhshrink
 from .sparse import Embedding as Embedding
 from .sparse import EmbeddingBag as EmbeddingBag
+from .transformer import Transformer as Transformer
+from .transformer import TransformerDecoder as TransformerDecoder
+from .transformer import TransformerEncoder as TransformerEncoder
+from .transformer_layers import TransformerDecoderLayer as TransformerDecoderLayer
+from .transformer_layers import TransformerEncoderLayer as TransformerEncoderLayer

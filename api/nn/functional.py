@@ -96,6 +96,7 @@ from ._functional.loss import softmin as softmin
 from ._functional.margins import multi_margin_loss as multi_margin_loss
 from ._functional.margins import multilabel_margin_loss as multilabel_margin_loss
 from ._functional.margins import multilabel_soft_margin_loss as multilabel_soft_margin_loss
+from ._functional.multihead import multi_head_attention_forward as multi_head_attention_forward
 from ._functional.norm import batch_norm as batch_norm
 from ._functional.norm import group_norm as group_norm
 from ._functional.norm import instance_norm as instance_norm

@@ -2,6 +2,7 @@
 
 from . import (
     activation,
+    attention,
     compare,
     complex,
     conv,
@@ -29,6 +30,7 @@ from . import (
 
 __all__ = [
     "activation",
+    "attention",
     "compare",
     "complex",
     "conv",

@@ -17,6 +17,8 @@ __all__ = [
     "gumbel_softmax", "log_softmax", "scaled_dot_product_attention", "sigmoid", "softmax", "tanh",
 ]  # fmt: skip
 
+_attention = ROWS["attention"].call
+
 
 def _dim(name: str, input: Tensor, dim: int | None) -> int:
     if dim is not None:
@@ -143,31 +145,28 @@ def scaled_dot_product_attention(
             "explicit attn_mask should not be set when is_causal=True")  # fmt: skip
     if enable_gqa:
         key, value = (_repeat_heads(name, query, x) for x in (key, value))
-    dtype = query._dtype
-    query, key, value = widened(query, key, value)
+    if is_causal:
+        rows, columns = query._h.shape[-2], key._h.shape[-2]
+        attn_mask = tp.ones(rows, columns, dtype=tp.bool, device=query._device).tril()
     factor = 1 / math.sqrt(query._h.shape[-1]) if scale is None else scale
-    scores = (query @ key.transpose(-2, -1)) * factor
-    weights = _masked(name, scores, attn_mask, is_causal).softmax(-1)
-    if attn_mask is not None and attn_mask._dtype.kind == "bool":
-        seen = attn_mask.any(-1, keepdim=True)  # rows that may see nothing give zeros, not nan
-        weights = tp.where(seen, weights, 0.0)
+    return attend(query, key, value, attn_mask, dropout_p, factor)
+
+
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout_p: float, scale: float
+) -> Tensor:
+    """The row behind :func:`scaled_dot_product_attention`, for arguments that are right."""
+    dtype, drop = query._dtype, None
+    query, key, value = widened(query, key, value)
     if dropout_p:
-        weights = dropout(weights, dropout_p)
-    return (weights @ value).to(dtype)
+        shape = tp.broadcast_shapes(query.shape[:-2], key.shape[:-2])
+        ones = tp.ones((*shape, query.shape[-2], key.shape[-2]), dtype=query._dtype,
+                       device=query._device)  # fmt: skip
+        drop = dropout(ones, dropout_p)
+    return _attention(query, key, value, mask, drop, scale)[0].to(dtype)
 
 
 def _repeat_heads(name: str, query: Tensor, x: Tensor) -> Tensor:
     heads, own = query._h.shape[-3], x._h.shape[-3]
     require(heads % own == 0, name, f"a number of heads that divides {heads}", own)
     return x if heads == own else x.repeat_interleave(heads // own, -3)
-
-
-def _masked(name: str, scores: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor:
-    if is_causal:
-        rows, columns = scores._h.shape[-2:]
-        mask = tp.ones(rows, columns, dtype=tp.bool, device=scores._device).tril()
-    if mask is None:
-        return scores
-    if mask._dtype.kind == "bool":
-        return tp.where(mask, scores, -math.inf)
-    return scores + mask
