@@ -10,18 +10,19 @@ from __future__ import annotations
 import zipfile
 from typing import IO, Any
 
-from ._files import File, opened, writing
+from ._files import File, opened, unzipping, writing
 from ._native import read_native, write_native
 from ._numpy_files import MAGIC, read_array, read_arrays, write_numpy
 from ._place import Memory, Placer, Unplaced, placer
 from ._torch_files import read_archive
+from ._torch_writer import write_archive
 from ._unpickle import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
 
 __all__ = [
     "add_safe_globals", "clear_safe_globals", "get_safe_globals", "load", "safe_globals", "save",
 ]  # fmt: skip
 
-_WRITERS = {"safetensors": write_native, "numpy": write_numpy}
+_WRITERS = {"safetensors": write_native, "torch": write_archive, "numpy": write_numpy}
 
 
 def save(
@@ -44,14 +45,15 @@ def save(
             load only with ``weights_only=False``.
         f: a path, or a file open for writing bytes.
         pickle_module, pickle_protocol: accepted for compatibility, like the flag after them.
-        format: ``"safetensors"`` or ``"numpy"``; None goes by the name of the file, ``.npy`` and
-            ``.npz`` or any other.
+        format: ``"safetensors"``, ``"torch"`` (a file for ``torch.load``; no objects of other
+            classes) or ``"numpy"``. None is NumPy's for names that end in ``.npy`` and ``.npz``,
+            safetensors for all others.
 
     Tensors that share memory share it again after loading, and the memory is written once. Which
     tensors are parameters, which require a gradient, and their devices are kept.
 
     Raises:
-        TypeError: NumPy's format does not have such values, or an object cannot be pickled.
+        TypeError: the format does not have such values, or an object cannot be pickled.
         ValueError: a container contains itself, or the format is unknown.
         FileNotFoundError: the folder does not exist.
 
@@ -140,13 +142,8 @@ def _read(file: IO[bytes], name: str, place: Placer, memory: Memory, weights_onl
             f"load: expected a safetensors file, a checkpoint of torch.save, or a NumPy file, got "
             f"{name}, {_looks_like(file, first)}"
         )
-    try:
+    with unzipping(name):
         archive = zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, ValueError, OSError) as error:
-        raise ValueError(
-            f"load: expected a checkpoint, got {name}, a zip archive that is damaged or cut short "
-            f"({error}); copy it again"
-        ) from error
     with archive:
         names = archive.namelist()
         if names and all(member.endswith(".npy") for member in names):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import struct
 import threading
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["File", "opened", "writing"]
+__all__ = ["File", "opened", "unzipping", "writing"]
 
 File = str | os.PathLike[str] | IO[bytes]
 
@@ -95,3 +98,25 @@ def opened(f: Any) -> Iterator[tuple[str, IO[bytes]]]:
     else:
         seekable = hasattr(f, "seek") and (not hasattr(f, "seekable") or f.seekable())
         yield str(getattr(f, "name", "the file")), f if seekable else io.BytesIO(f.read())
+
+
+@contextmanager
+def unzipping(name: str) -> Iterator[None]:
+    """Whatever a damaged archive makes ``zipfile`` raise becomes one error.
+
+    Raises:
+        ValueError: the archive cannot be read.
+    """
+    try:
+        yield
+    except _ZIP_DAMAGE as error:
+        raise ValueError(
+            f"load: expected a checkpoint, got {name}, a zip archive that is damaged or cut short "
+            f"({error}); copy it again"
+        ) from error
+
+
+_ZIP_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, struct.error, ArithmeticError, EOFError, LookupError, OSError,
+    RuntimeError, ValueError,
+)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Mapping
 from typing import IO, Any
@@ -12,6 +13,7 @@ import tensorplug as tp
 from tensorplug.autograd.tensor import Tensor
 from tensorplug.backends import dtypes
 
+from ._files import unzipping
 from ._place import Placer
 
 __all__ = ["MAGIC", "read_array", "read_arrays", "write_numpy"]
@@ -68,9 +70,7 @@ def read_arrays(archive: zipfile.ZipFile, name: str, place: Placer) -> dict[str,
     """The tensors in an ``.npz`` file, by name."""
     found = {}
     for member in archive.namelist():
-        try:
-            with archive.open(member) as file:
-                found[member.removesuffix(".npy")] = read_array(file, f"{member} in {name}", place)
-        except zipfile.BadZipFile as error:
-            raise ValueError(f"load: expected an .npz file, got {name}: {error}") from error
+        with unzipping(name):
+            content = io.BytesIO(archive.read(member))
+        found[member.removesuffix(".npy")] = read_array(content, f"{member} in {name}", place)
     return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 import sys
 import zipfile
-import zlib
 from typing import IO, Any
 
 import tensorplug as tp
@@ -14,17 +13,20 @@ from tensorplug.backends import dtypes
 from tensorplug.backends.base import Layout
 from tensorplug.backends.dtypes import DType
 
+from ._files import unzipping
 from ._place import Memory, Placer, alias, placed
 from ._unpickle import PLAIN, read_pickle
 
-__all__ = ["read_archive"]
+__all__ = ["STORAGES", "read_archive"]
 
-_STORAGES = {
+STORAGES = {
     "Bool": dtypes.bool_, "Byte": dtypes.uint8, "Char": dtypes.int8, "Short": dtypes.int16,
     "Int": dtypes.int32, "Long": dtypes.int64, "Half": dtypes.float16,
     "BFloat16": dtypes.bfloat16, "Float": dtypes.float32, "Double": dtypes.float64,
     "ComplexFloat": dtypes.complex64, "ComplexDouble": dtypes.complex128,
 }  # fmt: skip
+"""PyTorch's names of typed storages; the other types have storages of bytes."""
+
 _LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip member: lengths of its name and its extra field
 
 
@@ -60,11 +62,9 @@ def read_archive(
             f"{'a TorchScript program' if member else 'another zip archive'}; save "
             "model.state_dict() with torch.save"
         )
-    reader = _Reader(file, archive, name, folder, place, memory)
-    try:
+    with unzipping(name):
+        reader = _Reader(file, archive, name, folder, place, memory)
         content = archive.read(member)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise ValueError(f"load: expected a checkpoint, got {name}: {error}") from error
     return read_pickle(content, name, reader.known(), reader.persistent, weights_only)
 
 
@@ -84,7 +84,7 @@ class _Reader:
 
     def known(self) -> dict[str, Any]:
         """What may be used for the names in a pickle."""
-        storages = {f"torch.{name}Storage": dtype for name, dtype in _STORAGES.items()}
+        storages = {f"torch.{name}Storage": dtype for name, dtype in STORAGES.items()}
         return {
             **PLAIN,
             **storages,
@@ -105,6 +105,8 @@ class _Reader:
     def persistent(self, saved: Any) -> _Storage:
         """The storage that a pickle refers to as ``("storage", type, key, location, size)``."""
         _, dtype, key, location, size = saved
+        if not isinstance(location, str):
+            raise TypeError(f"expected the name of a device, got {location!r}")
         found = self._storages.get(key)
         if found is None:
             member = f"{self._folder}/data/{key}"
@@ -145,9 +147,9 @@ class _Reader:
         known = dtype or storage.dtype or dtypes.uint8
         out = alias(self._values(storage, known), Layout(tuple(size), tuple(stride), offset))
         for name in ("conj", "neg"):  # bits of PyTorch's lazy views
-            if (metadata or {}).get(name):
+            if isinstance(metadata, dict) and metadata.get(name) is True:
                 out = getattr(tp, "conj_physical" if name == "conj" else name)(out)
-        return out.requires_grad_() if requires_grad else out
+        return out.requires_grad_() if requires_grad is True else out
 
     def _tensor_of_bytes(
         self, storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...],

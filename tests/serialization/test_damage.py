@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
+import random
 import tarfile
 import zipfile
 from pathlib import Path
@@ -94,6 +96,25 @@ def test_every_cut_of_a_torch_file_is_noticed() -> None:
     for end in range(0, len(file.getvalue()) - 1, 29):
         with pytest.raises(ValueError, match=r"load: expected .*, got the file"):
             tp.load(io.BytesIO(file.getvalue()[:end]))
+
+
+def test_changed_bytes_are_an_error_or_no_matter() -> None:
+    torch = pytest.importorskip("torch")
+    files = [io.BytesIO(), io.BytesIO()]
+    torch.save({"a": torch.ones(5), "b": [torch.zeros(2, 3).t(), 1, "x"]}, files[0])
+    tp.save({"a": tp.ones(5), "b": [tp.zeros(2, 3), 1, "x"]}, files[1])
+    draw = random.Random(0)
+    for content in (file.getvalue() for file in files):
+        for _ in range(300):
+            changed = bytearray(content)
+            for _ in range(draw.choice([1, 3])):
+                changed[draw.randrange(len(changed))] = draw.randrange(256)
+            told = "load: "
+            try:
+                assert tp.load(io.BytesIO(changed), "cpu") is not None
+            except (ValueError, pickle.UnpicklingError) as error:
+                told = str(error)
+            assert told.startswith("load: ")
 
 
 def _zip(*members: str) -> bytes:

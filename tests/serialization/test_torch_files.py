@@ -6,10 +6,12 @@ import collections
 import io
 import os
 import pickle
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tensorplug as tp
@@ -240,3 +242,48 @@ def test_trusted_pickles_run(tmp_path: Path) -> None:
     state = collections.OrderedDict(a=1)
     state.note = "kept"  # type: ignore[attr-defined]
     assert tp.load(_archive(pickle.dumps(state))).note == "kept"
+
+
+# --- writing for PyTorch -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+def test_torch_reads_what_is_written_for_it(checkpoint: Any, mmap: bool, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    torch.save(checkpoint, tmp_path / "theirs.pt")
+    ours = tp.load(tmp_path / "theirs.pt")
+    tp.save(ours, tmp_path / "ours.pt", format="torch")
+    theirs = torch.load(tmp_path / "ours.pt", mmap=mmap)
+    _compare(ours, theirs, torch)
+    _compare(tp.load(tmp_path / "ours.pt", mmap=mmap), theirs, torch)
+    assert isinstance(theirs["parameter"], torch.nn.Parameter)
+    assert theirs["leaf"].requires_grad
+    assert theirs["turned"].stride() == (1, 4)
+    theirs["base"][2, 1] = -5.0
+    assert theirs["column"].tolist() == [1.0, 5.0, -5.0]
+
+
+def test_our_state_dicts_and_layouts_for_torch(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "x.pt"
+    model = nn.Sequential(nn.Linear(2, 3))
+    flipped = tp.from_numpy(np.arange(3.0)[::-1])  # PyTorch has no negative strides
+    tp.save({"model": model.state_dict(), "flipped": flipped}, path, format="torch")
+    theirs = torch.load(path)
+    assert type(theirs["model"]) is collections.OrderedDict
+    assert theirs["model"]._metadata == model.state_dict()._metadata
+    assert theirs["flipped"].tolist() == [2.0, 1.0, 0.0]
+    other = torch.nn.Sequential(torch.nn.Linear(2, 3))
+    other.load_state_dict(theirs["model"])
+    assert other[0].weight.tolist() == model[0].weight.tolist()
+    content = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:  # records begin where they can be mapped
+        for info in archive.infolist():
+            name, gap = struct.unpack_from("<HH", content, info.header_offset + 26)
+            assert (info.header_offset + 30 + name + gap) % 64 == 0
+
+
+def test_objects_are_not_written_for_torch() -> None:
+    text = r"plain data with format='torch', got tensorplug.nn.linear.Linear; save a state dict"
+    with pytest.raises(TypeError, match=text):
+        tp.save([nn.Linear(1, 1)], io.BytesIO(), format="torch")
