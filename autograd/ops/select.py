@@ -66,7 +66,9 @@ def _mixed(condition: Any, input: Any, other: Any) -> tuple[Any, ...]:
     dtype = slow.result_type(*values[1:])
     tensors = tuple(slow.cast(x, dtype) if type(x) is Tensor else x for x in values[1:])
     F = device.F
-    raw = tuple(x._h if type(x) is Tensor else F.scalar(x, dtype) for x in tensors)
+    raw = [x._h if type(x) is Tensor else F.scalar(x, dtype) for x in tensors]
+    if not any(type(x) is Tensor for x in tensors):  # two numbers do not tell a library the type
+        raw[0] = F.full((), tensors[0], dtype)
     return condition, *tensors, dtype, device, (condition._h, *raw)
 
 

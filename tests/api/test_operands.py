@@ -114,3 +114,10 @@ def test_numpy_functions_still_see_an_array() -> None:
     x = tp.tensor([0.0, 1.0])
     assert type(np.sin(x)) is np.ndarray
     assert np.asarray(x).tolist() == [0, 1]
+
+
+def test_where_of_two_numbers_has_one_type(device) -> None:
+    picked = tp.where(tp.tensor([True, False], device=device), 0.5, -1e30)
+    assert picked.dtype is tp.float32
+    assert picked.device.backend.dtype_of(picked._h) is tp.float32
+    assert picked.tolist() == [0.5, tp.tensor(-1e30).item()]
