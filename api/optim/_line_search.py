@@ -83,7 +83,8 @@ def _bracket(
 
 def _inside(low: Point, high: Point, stuck: bool) -> tuple[float, bool]:
     """Where to look next, away from the ends, and whether that is near one of them again."""
-    t = _cubic(*sorted((low, high), key=lambda point: point.t), None)
+    left, right = sorted((low, high), key=lambda point: point.t)
+    t = _cubic(left, right, None)
     least, most = sorted((low.t, high.t))
     margin = 0.1 * (most - least)
     if min(most - t, t - least) >= margin:

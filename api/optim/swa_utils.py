@@ -122,7 +122,8 @@ class AveragedModel(Module):
     @no_grad()
     def update_parameters(self, model: Module) -> None:
         """Take the parameters of ``model`` into the averages."""
-        averages, values = list(self.module.parameters()), list(model.parameters())
+        averages: list[Tensor] = list(self.module.parameters())
+        values: list[Tensor] = list(model.parameters())
         copies = list(zip(self.module.buffers(), model.buffers(), strict=True))
         if self.use_buffers:
             averages += [mean for mean, _ in copies]

@@ -1,0 +1,98 @@
+"""Switching autocast on and off in the functions themselves, so that off costs nothing.
+
+Note [Exchanged code]
+While an autocast block is active anywhere, each function on the policy lists runs other code: a
+line that hands its arguments to a :class:`Caster`. The function object stays the same one, so it
+does not matter who imported it under which name, and operators, methods and layers that hold it
+notice too. When the last block ends, each function has its own code again, and nothing is left of
+the switch: no test, no wrapper, no Python frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from types import CodeType, FunctionType
+from typing import Any
+
+from tensorplug.autograd.registry import FUNCTIONS
+
+from ._policy import NAMES
+
+__all__ = ["Switch"]
+
+Cast = Callable[[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
+
+
+def _redirected(*args: Any, _autocast: Any, **kwargs: Any) -> Any:
+    """The code that takes the place of a function's own; ``_autocast`` is a default."""
+    return _autocast(args, kwargs)
+
+
+class Exchange:
+    """The two codes of one function, and the keyword defaults that belong to them."""
+
+    __slots__ = ("function", "other", "other_defaults", "own", "own_defaults")
+
+    def __init__(self, function: Any, name: str, cast: Cast) -> None:
+        self.function = function
+        self.own: CodeType = function.__code__
+        self.own_defaults = function.__kwdefaults__
+        plain = FunctionType(
+            self.own, function.__globals__, name, function.__defaults__, function.__closure__
+        )
+        plain.__kwdefaults__ = self.own_defaults
+        # Code can only be exchanged for code with as many variables of enclosing functions.
+        self.other = _redirected.__code__.replace(co_freevars=self.own.co_freevars)
+        self.other_defaults = {
+            **(self.own_defaults or {}),
+            "_autocast": lambda args, kwargs: cast(name, plain, args, kwargs),
+        }
+
+    def on(self) -> None:
+        """Redirect calls. The defaults come first: another thread may call in between."""
+        self.function.__kwdefaults__ = self.other_defaults
+        self.function.__code__ = self.other
+
+    def off(self) -> None:
+        """Give the function its own code back."""
+        self.function.__code__ = self.own
+        self.function.__kwdefaults__ = self.own_defaults
+
+
+class Switch:
+    """Redirects all functions on the lists to ``cast(name, function, args, kwargs)``."""
+
+    def __init__(self, cast: Cast) -> None:
+        self._cast = cast
+        self._exchanges: dict[int, Exchange] = {}
+        self._users = 0
+        self._lock = Lock()
+
+    def on(self) -> None:
+        """Count one more user; the first one switches on."""
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self._find()
+                for exchange in self._exchanges.values():
+                    exchange.on()
+
+    def off(self) -> None:
+        """Count one user less; the last one switches off."""
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                for exchange in self._exchanges.values():
+                    exchange.off()
+
+    def _find(self) -> None:
+        """Look up the functions; plugins may have declared some since the last time."""
+        for name in NAMES:
+            public = FUNCTIONS.get(name)
+            if public is None:
+                continue
+            # Operators and other functions call a row's own function, where it has one.
+            for function in (public.call, public.row and public.row.call):
+                if isinstance(function, FunctionType) and id(function) not in self._exchanges:
+                    self._exchanges[id(function)] = Exchange(function, name, self._cast)
