@@ -25,7 +25,17 @@ _storage.attach()
 from . import fft as fft, linalg as linalg, special as special
 from . import autograd as autograd, backends as backends, cuda as cuda, random as random
 from . import nn as nn, optim as optim, utils as utils, viz as viz
-from . import array_api as array_api, trainer as trainer
+from . import amp as amp, array_api as array_api, trainer as trainer
+from .amp.autocast_mode import (
+    autocast as autocast,
+    clear_autocast_cache as clear_autocast_cache,
+    get_autocast_dtype as get_autocast_dtype,
+    is_autocast_cache_enabled as is_autocast_cache_enabled,
+    is_autocast_enabled as is_autocast_enabled,
+    set_autocast_cache_enabled as set_autocast_cache_enabled,
+    set_autocast_dtype as set_autocast_dtype,
+)
+from .cuda import amp as _cuda_amp  # makes tensorplug.cuda.amp
 from ._creation import (
     as_tensor as as_tensor,
     asarray as asarray,

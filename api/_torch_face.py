@@ -11,7 +11,7 @@ from .autograd.ops.products import OPERATOR as MATMUL_OPERATOR
 from .autograd.registry import FUNCTIONS, ROWS, Public
 from .autograd.tensor import Tensor
 
-__all__ = ["METHODS", "build", "functions_of"]
+__all__ = ["METHODS", "build", "functions_of", "operators_of"]
 
 METHODS = "Tensor"
 """The namespace of what is a method only, such as ``view``."""
@@ -68,6 +68,12 @@ _UNARY_OPERATORS = {
 _COMMUTE = {"__add__", "__mul__", "__and__", "__or__", "__xor__"}
 _AS_OPERATOR = {"matmul": MATMUL_OPERATOR}
 _NO_REFLECTION = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"}
+
+
+def operators_of(name: str) -> list[Callable[..., Any]]:
+    """What Python's operators call for a function such as ``"matmul"``."""
+    table = {**_BINARY_OPERATORS, **_UNARY_OPERATORS}
+    return [Tensor.__dict__[dunder] for dunder, function in table.items() if function == name]
 
 
 def _operators(functions: SimpleNamespace) -> None:

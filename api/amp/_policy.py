@@ -7,11 +7,10 @@ from __future__ import annotations
 
 __all__ = ["ACCELERATOR", "CPU", "NAMES", "policy_of"]
 
-LOWER, FLOAT32, WIDEST, REFUSED = "lower", "float32", "widest", "refused"
-"""What becomes of float16, bfloat16 and float32 arguments: all become the autocast dtype, all
-become float32, all become the widest among them, or the call is an error."""
 
-
+# What becomes of float16, bfloat16 and float32 arguments: "lower", all become the autocast dtype;
+# "float32"; "widest", the widest among them; "refused", the call is an error; "alone", they stay as
+# they are also in the functions on the list that this one is made of.
 def _table(**rows: str) -> dict[str, str]:
     return {name: policy for policy, names in rows.items() for name in names.split()}
 
@@ -33,7 +32,7 @@ _LOSSES = _in(
 )
 
 CPU = _table(
-    lower=_PRODUCTS,
+    lower=f"{_PRODUCTS} einsum",
     float32=" ".join(
         (
             _LOSSES,
@@ -58,6 +57,7 @@ CPU = _table(
         )
     ),
     widest="cat index_copy stack",
+    alone="addmv dot mv nn.functional.bilinear vdot",
 )
 
 ACCELERATOR = _table(

@@ -2,7 +2,7 @@
 
 Note [Exchanged code]
 While an autocast block is active anywhere, each function on the policy lists runs other code: a
-line that hands its arguments to a :class:`Caster`. The function object stays the same one, so it
+line that hands its arguments on to be cast. The function object stays the same one, so it
 does not matter who imported it under which name, and operators, methods and layers that hold it
 notice too. When the last block ends, each function has its own code again, and nothing is left of
 the switch: no test, no wrapper, no Python frame.
@@ -15,6 +15,7 @@ from threading import Lock
 from types import CodeType, FunctionType
 from typing import Any
 
+from tensorplug._torch_face import operators_of
 from tensorplug.autograd.registry import FUNCTIONS
 
 from ._policy import NAMES
@@ -30,34 +31,32 @@ def _redirected(*args: Any, _autocast: Any, **kwargs: Any) -> Any:
 
 
 class Exchange:
-    """The two codes of one function, and the keyword defaults that belong to them."""
+    """A function's own code and the other."""
 
-    __slots__ = ("function", "other", "other_defaults", "own", "own_defaults")
+    __slots__ = ("function", "other", "own")
 
     def __init__(self, function: Any, name: str, cast: Cast) -> None:
         self.function = function
         self.own: CodeType = function.__code__
-        self.own_defaults = function.__kwdefaults__
+        # Code can only be exchanged for code with as many variables of enclosing functions.
+        self.other = _redirected.__code__.replace(co_freevars=self.own.co_freevars)
         plain = FunctionType(
             self.own, function.__globals__, name, function.__defaults__, function.__closure__
         )
-        plain.__kwdefaults__ = self.own_defaults
-        # Code can only be exchanged for code with as many variables of enclosing functions.
-        self.other = _redirected.__code__.replace(co_freevars=self.own.co_freevars)
-        self.other_defaults = {
-            **(self.own_defaults or {}),
+        plain.__kwdefaults__ = function.__kwdefaults__
+        # A default that the function's own code, which has no such argument, never sees.
+        function.__kwdefaults__ = {
+            **(function.__kwdefaults__ or {}),
             "_autocast": lambda args, kwargs: cast(name, plain, args, kwargs),
         }
 
     def on(self) -> None:
-        """Redirect calls. The defaults come first: another thread may call in between."""
-        self.function.__kwdefaults__ = self.other_defaults
+        """Redirect calls."""
         self.function.__code__ = self.other
 
     def off(self) -> None:
         """Give the function its own code back."""
         self.function.__code__ = self.own
-        self.function.__kwdefaults__ = self.own_defaults
 
 
 class Switch:
@@ -66,7 +65,7 @@ class Switch:
     def __init__(self, cast: Cast) -> None:
         self._cast = cast
         self._exchanges: dict[int, Exchange] = {}
-        self._users = 0
+        self._known = self._users = 0
         self._lock = Lock()
 
     def on(self) -> None:
@@ -74,7 +73,8 @@ class Switch:
         with self._lock:
             self._users += 1
             if self._users == 1:
-                self._find()
+                if self._known != len(FUNCTIONS):  # plugins may have declared some
+                    self._find()
                 for exchange in self._exchanges.values():
                     exchange.on()
 
@@ -87,12 +87,12 @@ class Switch:
                     exchange.off()
 
     def _find(self) -> None:
-        """Look up the functions; plugins may have declared some since the last time."""
+        """Look up the functions."""
+        self._known = len(FUNCTIONS)
         for name in NAMES:
             public = FUNCTIONS.get(name)
             if public is None:
                 continue
-            # Operators and other functions call a row's own function, where it has one.
-            for function in (public.call, public.row and public.row.call):
+            for function in (public.call, *operators_of(name)):
                 if isinstance(function, FunctionType) and id(function) not in self._exchanges:
                     self._exchanges[id(function)] = Exchange(function, name, self._cast)

@@ -39,7 +39,9 @@ class _State(NamedTuple):
 
 _OFF = _State({}, None)
 _STATE: ContextVar[_State] = ContextVar("tensorplug_autocast", default=_OFF)
-_DTYPES: ContextVar[Mapping[str, DType]] = ContextVar("tensorplug_autocast_dtypes", default={})
+_DTYPES: ContextVar[Mapping[str, DType]] = ContextVar(
+    "tensorplug_autocast_dtypes", default=_OFF.dtypes
+)
 _CACHE_ENABLED: ContextVar[bool] = ContextVar("tensorplug_autocast_cache", default=True)
 
 
@@ -52,15 +54,18 @@ def _call(
         return function(*args, **kwargs)
     tensors = _tensors((*args, *kwargs.values()))
     device_type = next((x._device.type for x in tensors if x._device.type in state.dtypes), None)
-    dtype = None
-    if device_type is not None:
-        dtype = _target(name, device_type, state.dtypes[device_type], tensors, kwargs)
-    if dtype is None:
+    policy = None if device_type is None else _policy(name, device_type, kwargs)
+    if policy is None:
         return function(*args, **kwargs)
     token = _STATE.set(_OFF)  # what the function is made of is not cast again
     try:
-        args = tuple(_cast(value, device_type, dtype, state.cache) for value in args)
-        kwargs = {k: _cast(value, device_type, dtype, state.cache) for k, value in kwargs.items()}
+        if policy != "alone":
+            lower = state.dtypes[device_type]  # type: ignore[index]  # there is a policy
+            dtype = lower if policy == "lower" else float32
+            if policy == "widest" and not any(x._dtype is float32 for x in tensors):
+                dtype = lower
+            args = tuple(_cast(value, device_type, dtype, state.cache) for value in args)
+            kwargs = {k: _cast(v, device_type, dtype, state.cache) for k, v in kwargs.items()}
         return function(*args, **kwargs)
     finally:
         _STATE.reset(token)
@@ -74,38 +79,30 @@ def _tensors(values: Any) -> list[Tensor]:
     for value in values:
         if type(value) is Tensor:
             found.append(value)
-        elif isinstance(value, Tensor):  # Parameters and other subclasses
-            found.append(value)
         elif isinstance(value, (list, tuple)):
             found += _tensors(value)
     return found
 
 
-def _target(
-    name: str, device_type: str, lower: DType, tensors: list[Tensor], kwargs: dict[str, Any]
-) -> DType | None:
-    """The type that a function's arguments are to have, None for as they are."""
+def _policy(name: str, device_type: str, kwargs: dict[str, Any]) -> str | None:
+    """What is to be done with the arguments of a call; None for nothing."""
     policy = policy_of(device_type, name)
-    if policy == "lower":
-        return lower
     if policy == "float32":
         asked = kwargs.get("dtype") is not None
         keeps = name.endswith(".pad") and kwargs.get("mode") not in ("reflect", "replicate")
-        return None if asked or keeps else float32
-    if policy == "widest":
-        return float32 if any(x._dtype is float32 for x in tensors) else lower
+        return None if asked or keeps else policy
     if policy == "refused":
         raise RuntimeError(
             f"{name}: expected binary_cross_entropy_with_logits under autocast, got "
             "probabilities; a sigmoid in half precision gives 0 or 1 too soon: leave the sigmoid "
             "to the loss, or disable autocast around it"
         )
-    return None
+    return policy
 
 
 def _cast(value: Any, device_type: Any, dtype: DType, cache: Any) -> Any:
     """Tensors cast to ``dtype``, also in lists and tuples."""
-    if isinstance(value, Tensor):
+    if type(value) is Tensor:
         if value._dtype is dtype or value._dtype not in _KINDS:
             return value
         if value._device.type != device_type:
@@ -179,6 +176,8 @@ class autocast:
             problem = "expected a CUDA device, got none"
         elif self.fast_dtype not in (float16, bfloat16):
             problem = f"expected dtype float16 or bfloat16, got {self.fast_dtype}"
+        elif not Device(self.device).backend.supports_dtype(self.fast_dtype, 0):
+            problem = f"expected a dtype that {self.device} computes with, got {self.fast_dtype}"
         if problem:
             warnings.warn(f"autocast: {problem}; autocast is off", UserWarning, stacklevel=3)
         return not problem

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import random
-from .backends.device import Device
-from .backends.errors import DeviceError
+from .. import random
+from ..backends.device import Device
+from ..backends.errors import DeviceError
 
 __all__ = [
     "current_device", "device_count", "empty_cache", "get_device_name", "is_available",
