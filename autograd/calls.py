@@ -14,7 +14,7 @@ from . import slow
 from .errors import recover
 from .modes import GRAD_MODE
 from .record import record_number, record_one, record_two
-from .tensor import MAYBE, Tensor, _new
+from .tensor import MAYBE, Tensor, _new, make
 
 if TYPE_CHECKING:
     from .registry import Row
@@ -217,12 +217,34 @@ def generic(row: Row) -> Callable[..., Any]:
             found = kernel(*raw)
         except Exception as error:
             found = recover(row_, error, (*inputs, *attrs), kernel, raw)
+        dtype_of = device.F.dtype_of
         if single and type(found) is not list:
-            outs: Any = slow.wrap(found, device, row_)
+            outs: Any = make(found, dtype_of(found), device)
         else:
-            outs = tuple(None if h is None else slow.wrap(h, device, row_) for h in found)
+            outs = tuple(None if h is None else make(h, dtype_of(h), device) for h in found)
         if grad_mode() and slow.tracked(inputs):
             slow.record_generic(row_, outs, inputs, attrs)
         return outs
+
+    return _one_to_one(row, call) if count == 1 and single and not row.variadic else call
+
+
+def _one_to_one(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
+    """``op(input, *attrs)``: a generic row with one input and one output."""
+    kernels, exact, row_ = row.kernels, row.dtypes, row
+
+    def call(input: Any, *attrs: Any) -> Any:
+        if type(input) is not Tensor or input._dtype not in exact:
+            return general(input, *attrs)
+        device = input._device
+        kernel = kernels[device]
+        try:
+            found = kernel(input._h, *attrs)
+        except Exception as error:
+            found = recover(row_, error, (input, *attrs), kernel, (input._h, *attrs))
+        result = make(found, device.F.dtype_of(found), device)
+        if input._track and result._dtype.is_inexact and grad_mode():
+            record_one(row_, result, input, attrs)
+        return result
 
     return call

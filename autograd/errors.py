@@ -79,10 +79,15 @@ def check_devices(name: str, tensors: Any) -> None:
     Raises:
         DeviceError: naming the op, both devices and the way out.
     """
-    devices = []
+    first = None
     for x in tensors:
-        if type(x) is Tensor and x._device not in devices:
-            devices.append(x._device)
+        if type(x) is Tensor and x._device is not first:
+            if first is not None:
+                break
+            first = x._device
+    else:
+        return
+    devices = list(dict.fromkeys(x._device for x in tensors if type(x) is Tensor))
     if len(devices) > 1:
         listed = " and ".join(str(device) for device in devices)
         raise DeviceError(

@@ -198,26 +198,25 @@ def raw(value: Any) -> Any:
     return [x._h for x in value] if type(value) is list else value
 
 
-def wrap(handle: Any, device: Any, row: Row) -> Tensor:
-    """A fresh tensor around a kernel's result."""
-    return make(handle, device.F.dtype_of(handle), device)
-
-
 def tracked(values: tuple[Any, ...]) -> bool:
     """Whether any tensor among the values may need a gradient."""
     for x in values:
         if type(x) is Tensor:
             if x._track:
                 return True
-        elif type(x) is list and any(item._track for item in x):
-            return True
+        elif type(x) is list:
+            for item in x:
+                if item._track:
+                    return True
     return False
 
 
 def record_generic(row: Row, outs: Any, inputs: tuple[Any, ...], attrs: tuple[Any, ...]) -> None:
     """Record a row with any signature; outputs of whole-number types stay unrecorded."""
-    results = (outs,) if type(outs) is Tensor else outs
-    if not any(out is not None and out._dtype.is_inexact for out in results):
+    if type(outs) is Tensor:
+        if not outs._dtype.is_inexact:
+            return
+    elif not any(out is not None and out._dtype.is_inexact for out in outs):
         return
     if row.variadic:
         _record_list(row, outs, inputs[0], attrs)

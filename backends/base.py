@@ -214,6 +214,12 @@ class Backend:
         """Shape, strides and offset within the storage, in elements."""
         raise NotImplementedError
 
+    def shares_places(self, handle: Handle) -> bool:
+        """Whether several elements lie in one place in memory, as those of expanded tensors do."""
+        shape, strides, _ = self.layout(handle)
+        steps = zip(shape, strides, strict=True)
+        return 0 not in shape and any(size > 1 and stride == 0 for size, stride in steps)
+
     def is_contiguous(self, handle: Handle) -> bool:
         """Whether the elements lie in row-major order without gaps."""
         return is_contiguous(*self.layout(handle)[:2])

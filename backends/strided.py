@@ -91,6 +91,9 @@ class StridedBackend(StridedIndexing, Backend):
             strides = _visible(handle.shape, strides)
         return Layout(handle.shape, strides, offset)
 
+    def shares_places(self, handle: Handle) -> bool:
+        return 0 in handle.strides and super().shares_places(handle)
+
     def is_contiguous(self, handle: Handle) -> bool:
         return bool(handle.flags.c_contiguous)
 

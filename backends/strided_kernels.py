@@ -13,7 +13,7 @@ from . import strided_math, strided_order
 from .base import Kernel
 from .strided import elementwise, elementwise_unary
 
-__all__ = ["into_kernels", "kernels"]
+__all__ = ["into_kernels", "kernels", "normalised"]
 
 # op name -> ufunc name
 _BINARY = {
@@ -121,30 +121,40 @@ def _spread(xp: Any) -> dict[str, Kernel]:
     return {"var": var, "std": std}
 
 
-def _normalised(xp: Any) -> dict[str, Kernel]:
-    """Softmax and its logarithm, in float32 for half precision."""
-    top, total = xp.maximum.reduce, xp.add.reduce
+_SAFE = 60.0
+"""Of numbers up to this the exponentials, and their sums, are finite also in float32."""
+
+
+def normalised(xp: Any, total: Kernel) -> dict[str, Kernel]:
+    """Softmax and its logarithm, in float32 for half precision; ``total`` is the sum's kernel."""
+    top, bottom = xp.maximum.reduce, xp.minimum.reduce
 
     def wide(kernel: Any) -> Kernel:
         def widened(x: Any, dim: int) -> Any:
             if not x.size:
                 return x.copy()
-            dims = dim if x.ndim else None
-            if _is_half(x):
+            dims = (dim,) if x.ndim else None
+            if x.dtype.itemsize == 2:
                 return kernel(x.astype(xp.float32), dims).astype(x.dtype)
             return kernel(x, dims)
 
         return widened
 
-    def softmax(x: Any, dim: Any) -> Any:
-        found = xp.subtract(x, top(x, axis=dim, keepdims=True), out=...)
+    def softmax(x: Any, dims: Any) -> Any:
+        if x.size >= 1024 and top(x, axis=None) <= _SAFE:
+            found = xp.exp(x)  # which saves the row maxima, half of the work
+            sums = total(found, dims, True)
+            if bottom(sums, axis=None) > 1e-6:  # nothing of a row's largest was lost
+                found /= sums
+                return found
+        found = xp.subtract(x, top(x, axis=dims, keepdims=True), out=...)
         xp.exp(found, out=found)
-        found /= total(found, axis=dim, keepdims=True)
+        found /= total(found, dims, True)
         return found
 
-    def log_softmax(x: Any, dim: Any) -> Any:
-        found = xp.subtract(x, top(x, axis=dim, keepdims=True), out=...)
-        found -= xp.log(total(xp.exp(found), axis=dim, keepdims=True))
+    def log_softmax(x: Any, dims: Any) -> Any:
+        found = xp.subtract(x, top(x, axis=dims, keepdims=True), out=...)
+        found -= xp.log(total(xp.exp(found, out=...), dims, True))
         return found
 
     return {"softmax": wide(softmax), "log_softmax": wide(log_softmax)}
@@ -187,7 +197,7 @@ def kernels(xp: Any) -> dict[str, Callable[..., Any]]:
         "mean": _mean(xp),
         "matmul": _matmul(xp),
         **_spread(xp),
-        **_normalised(xp),
+        **normalised(xp, _accumulate(xp, xp.add)),
         **strided_math.kernels(xp),
         **strided_order.kernels(xp),
     }

@@ -93,21 +93,20 @@ class Choosing:
             return xp.clip(x, low, high, out=None if out is ... else out)
         return xp.minimum(xp.maximum(x, low, out=out), high, out=out)
 
-    def lerp(self, x: Any, y: Any, weight: Any) -> Any:
+    def lerp(self, x: Any, y: Any, weight: Any, out: Any = ...) -> Any:
         """``x + weight * (y - x)``, from the nearer end."""
         xp = self.xp
         if hasattr(weight, "dtype") or not (hasattr(x, "dtype") and hasattr(y, "dtype")):
             nearer = abs(weight) < 0.5
             away = y - x
-            return xp.asarray(xp.where(nearer, x + weight * away, y - away * (1 - weight)))
+            found = xp.where(nearer, x + weight * away, y - away * (1 - weight))
+            return xp.add(found, 0, out=out)
         found = xp.subtract(y, x, out=...)
         if abs(weight) < 0.5:
             found *= weight
-            found += x
-            return found
+            return xp.add(found, x, out=out)
         found *= weight - 1
-        found += y
-        return found
+        return xp.add(found, y, out=out)
 
     def sign(self, x: Any, out: Any = ...) -> Any:
         """-1, 0 or 1; 0 for nan too."""
@@ -141,8 +140,18 @@ class Powers:
     def __init__(self, xp: Any) -> None:
         self.xp = xp
         self.shortcuts: dict[complex, Callable[..., Any]] = {
-            1: xp.positive, 2: xp.square, 0.5: xp.sqrt, -1: xp.reciprocal,
+            1: xp.positive, 2: xp.square, 3: self._cube, 4: self._fourth, 0.5: xp.sqrt,
+            -1: xp.reciprocal, -2: self._inverse_square,
         }  # fmt: skip
+
+    def _cube(self, x: Any, out: Any) -> Any:
+        return self.xp.multiply(x * x, x, out=out)
+
+    def _fourth(self, x: Any, out: Any) -> Any:
+        return self.xp.square(x * x, out=out)
+
+    def _inverse_square(self, x: Any, out: Any) -> Any:
+        return self.xp.reciprocal(x * x, out=out)
 
     def power(self, x: Any, y: Any, out: Any = ...) -> Any:
         """``x ** y``; whole numbers to a negative power are 0, or 1 and -1 to any.
@@ -306,6 +315,8 @@ def into_kernels(xp: Any) -> dict[str, Kernel]:
         "relu": choosing.relu,
         "clamp_min": choosing.clamp_min,
         "clamp_max": choosing.clamp_max,
+        "clamp": choosing.clamp,
+        "lerp": choosing.lerp,
         "sign": choosing.sign,
         "pow": powers.power,
         "rsqrt": powers.rsqrt,
@@ -330,8 +341,6 @@ def kernels(xp: Any) -> dict[str, Callable[..., Any]]:
         **into_kernels(xp),
         **_parts(xp),
         "where": choosing.where,
-        "clamp": choosing.clamp,
-        "lerp": choosing.lerp,
         "nan_to_num": choosing.nan_to_num,
         "div_trunc": powers.whole(powers.div_trunc),
     }

@@ -14,7 +14,7 @@ from ..backends import strided_fft, strided_linalg, strided_nn
 from ..backends.base import Kernel
 from ..backends.strided import StridedBackend
 from ..backends.strided_kernels import into_kernels, kernels
-from . import numpy_linalg, numpy_special
+from . import numpy_linalg, numpy_math, numpy_special
 
 __all__ = ["NumpyBackend"]
 
@@ -35,12 +35,13 @@ class NumpyBackend(StridedBackend):
     soft_errors: ClassVar[tuple[type[BaseException], ...]] = (RuntimeWarning, FloatingPointError)
 
     def __init__(self) -> None:
-        special = numpy_special.kernels()
+        special, general, into = numpy_special.kernels(), kernels(np), into_kernels(np)
         self._kernels = {
-            **kernels(np), **special, **strided_nn.kernels(np, special["erf"]),
+            **general, **special, **strided_nn.kernels(np, special["erf"]),
             **strided_linalg.kernels(np), **strided_fft.kernels(np), **numpy_linalg.kernels(),
+            **numpy_math.kernels(general),
         }  # fmt: skip
-        self._into = {**into_kernels(np), **numpy_linalg.into_kernels()}
+        self._into = {**into, **numpy_linalg.into_kernels(), **numpy_math.into_kernels(into)}
 
     def devices(self) -> Sequence[Any]:
         return ["cpu"]
