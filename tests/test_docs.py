@@ -58,6 +58,14 @@ def test_readme_examples(tmp_path: Path) -> None:
         assert done.stdout == "loss 0.0000 on cpu\n"
 
 
+def test_examples_in_pages(tmp_path: Path) -> None:
+    names = NAMES | {"path": str(tmp_path / "file")}
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        text = re.sub(r"^```.*$", "", page.read_text("utf-8"), flags=re.MULTILINE)
+        examples = doctest.DocTestParser().get_doctest(text, dict(names), page.name, None, 0)
+        assert doctest.DocTestRunner(optionflags=FLAGS).run(examples).failed == 0, page.name
+
+
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
 def test_links_between_pages_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")

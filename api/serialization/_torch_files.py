@@ -167,4 +167,4 @@ class _Reader:
 
 def _parameter(data: Tensor, requires_grad: bool, hooks: Any = None, state: Any = None) -> Tensor:
     data._is_parameter = True
-    return data.requires_grad_(requires_grad)
+    return data.requires_grad_(requires_grad is True)
