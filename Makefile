@@ -23,12 +23,14 @@ THIRDPARTY := tests/thirdparty/tensorplug-strict
 THIRDPARTY_FILES := $(shell find $(THIRDPARTY) -type f -not -name '*.pyc' \
 	-not -path '*.egg-info/*' -not -path '*/build/*' 2>/dev/null)
 
-.PHONY: help setup setup-parity demo test conformance lint format types stubs bench parity lock clean
+.PHONY: help setup setup-parity demo test conformance array-api lint format types stubs bench \
+	parity lock clean
 
 help:
 	@echo 'make demo         train a digit classifier on the CPU, in seconds'
 	@echo 'make test         the tests, then the conformance suite on cpu and strict:0'
 	@echo 'make conformance  the conformance suite only; DEVICES="cpu strict:0"'
+	@echo 'make array-api    the public array API suite, from the checkout $$ARRAY_API_TESTS; DEVICE=cpu'
 	@echo 'make lint types   ruff; mypy'
 	@echo 'make stubs        rewrite the type stubs from the registry'
 	@echo 'make parity       compare with PyTorch (installs it into $(VENV))'
@@ -65,6 +67,11 @@ $(VENV)/.stamp-parity: $(VENV)/.stamp-dev
 	@$(call quiet,$(PIP) -c constraints.txt -e '.[dev$(,)parity]')
 	@touch $@
 
+$(VENV)/.stamp-array-api: $(VENV)/.stamp-dev
+	@echo 'installing what the public array API suite needs'
+	@$(call quiet,$(PIP) -c constraints.txt -e '.[dev$(,)array-api]')
+	@touch $@
+
 setup: $(VENV)/.stamp-thirdparty
 
 # With PyTorch at hand the tests that compare with it run too.
@@ -85,6 +92,20 @@ test: setup
 
 conformance: setup
 	$(PYTEST) -n $(JOBS) --pyargs tensorplug.conformance $(DEVICES:%=--device %) $(ARGS)
+
+# The public suite as it is, without lists of skips or expected failures; tests/array_api/unskip.py
+# runs the tests too that the suite itself marks as flaky.
+DEVICE ?= cpu
+EXAMPLES ?= 200
+
+array-api: setup $(VENV)/.stamp-array-api
+	@test -f '$(ARRAY_API_TESTS)/array_api_tests/__init__.py' || { echo >&2 'make array-api: set' \
+	'ARRAY_API_TESTS to a checkout of github.com/data-apis/array-api-tests with its submodule' \
+	'(got "$(ARRAY_API_TESTS)")'; exit 1; }
+	cd '$(ARRAY_API_TESTS)' && $(ENV) PYTHONPATH='$(CURDIR)/tests/array_api' \
+	TENSORPLUG_DEFAULT_DEVICE=$(DEVICE) ARRAY_API_TESTS_MODULE=tensorplug.array_api \
+	ARRAY_API_TESTS_VERSION=2025.12 '$(abspath $(BIN))/python' -m pytest -p unskip \
+	-p no:cacheprovider --disable-deadline --max-examples $(EXAMPLES) array_api_tests $(ARGS)
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .
@@ -117,7 +138,7 @@ parity: $(VENV)/.stamp-parity
 # PyTorch itself is pinned in pyproject.toml: its wheels carry local labels such as +cpu.
 lock: | $(BIN)/python
 	@rm -rf build/lock && $(BIN)/python -m venv build/lock
-	@$(call quiet,build/lock/bin/python -m pip install -e '.[dev$(,)parity$(,)viz]')
+	@$(call quiet,build/lock/bin/python -m pip install -e '.[dev$(,)parity$(,)viz$(,)array-api]')
 	@{ echo '# What CI installs; rewritten by `make lock`.'; \
 	build/lock/bin/python -m pip freeze --all --exclude-editable --exclude pip \
 	--exclude tensorplug --exclude torch | grep -v '^nvidia-\|^cuda-\|^triton=' ; } >constraints.txt

@@ -154,6 +154,8 @@ def __dlpack__(
                           "use .detach()")  # fmt: skip
     array = self._device.backend.native(self._h)
     options = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
+    if max_version is not None and max_version[0] < 1:
+        del options["max_version"]  # a consumer older than versions gets a capsule without one
     given = {k: v for k, v in options.items() if v is not None}
     if self._dtype is dtypes.bfloat16 and self._device.type == "cpu":
         # NumPy exports no bfloat16: it gets to see plain words, and the capsule is relabelled.

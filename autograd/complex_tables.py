@@ -64,7 +64,7 @@ def _exp(F: Any, a: Any, b: Any) -> Parts:
 def _expm1(F: Any, a: Any, b: Any) -> Parts:
     size, none, turns = F.expm1(a), a == -math.inf, F.isfinite(b)
     angle = F.where(turns, b, 0)
-    real = _pick(F, a, (none, -1), (b == 0, size + 0.0), (turns, size * F.cos(angle)),
+    real = _pick(F, a, (none, -1), (b == 0, F.where(a == 0, 0, size)), (turns, size * F.cos(angle)),
                  (a == math.inf, a))  # fmt: skip
     return real, _pick(F, a, (b == 0, b), (turns, F.exp(a) * F.sin(angle)), (none, 0))
 

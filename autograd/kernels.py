@@ -97,7 +97,8 @@ class Kernels:
             plain = self.backend.lift(row.family.from_xp(found, row), row.family.elementwise)
             return self._by_table(name, self._also_bool(name, plain))
         if row.generic is not None:
-            return self.backend.compose(self._composed(row, row.generic))
+            composed = self._composed(row, row.generic)
+            return composed if row.view else self.backend.compose(composed)  # no copy of a view
         if self.backend.host_fallback:
             return self._on_host(row)
         raise KernelNotFound(
@@ -127,7 +128,8 @@ class Kernels:
         """A kernel whose complex results at infinities, nan and zeros come from a table."""
         if name not in self.backend.complex_by_table:
             return kernel
-        dtype_of, repaired = self.backend.dtype_of, by_table(name, kernel, self)
+        dtype_of = self.backend.dtype_of
+        repaired = self.backend.compose(by_table(name, kernel, self))
         return lambda x: repaired(x) if dtype_of(x).is_complex else kernel(x)
 
     def _composed(self, row: Row, generic: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,11 +8,12 @@ import platform
 import sys
 from pathlib import Path
 
-from . import eager, graph, importing, training
+from . import array_api, eager, graph, importing, training
 from .libraries import libraries
 from .measure import OURS, Group, Row
 
 GROUPS = {
+    "arrayapi": array_api.array_api,
     "small": eager.small,
     "recording": eager.small_recording,
     "chain": graph.chain,

@@ -186,6 +186,14 @@ def _convolution_weight(
     return found
 
 
+def _remainder(x: Any, y: Any) -> Any:
+    """A zero takes the sign of the divisor, where jnp's keeps that of the dividend."""
+    rest = jnp.remainder(x, y)
+    if not jnp.issubdtype(rest.dtype, jnp.floating):
+        return rest
+    return jnp.where(rest == 0, jnp.copysign(jnp.zeros_like(rest), y), rest)
+
+
 # --- the table ------------------------------------------------------------------------------------
 
 _SPECIAL = {
@@ -215,6 +223,7 @@ def kernels(wrap_index: Wrap) -> dict[str, Kernel]:
         "convolution_input": _convolution_input,
         "convolution_weight": _convolution_weight,
         "matmul": lambda x, y: jnp.matmul(x, y, precision=lax.Precision.HIGHEST),
+        "remainder": _remainder,
         "isnan": jnp.isnan,
         "isinf": jnp.isinf,
         "isfinite": jnp.isfinite,

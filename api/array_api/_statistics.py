@@ -19,7 +19,7 @@ __all__ = [
     "sum", "var",
 ]  # fmt: skip
 
-Axis = int | tuple[int, ...] | None
+_sum = CALL["sum"]
 
 
 def totalled(name: str, x: Any, dtype: DType | None, compute: Callable[[Tensor], Tensor]) -> Tensor:
@@ -51,7 +51,9 @@ def sum(
         >>> tp.array_api.sum(tp.tensor([200, 100], dtype=tp.uint8))
         tensor(300, dtype=tensorplug.uint64)
     """
-    return totalled("sum", x, dtype, lambda x: CALL["sum"](x, axes("sum", x, axis), keepdims))
+    if dtype is None and type(x) is Tensor and x._dtype.is_inexact:  # the common case
+        return _sum(x, None if axis is None else axes("sum", x, axis), keepdims)
+    return totalled("sum", x, dtype, lambda x: _sum(x, axes("sum", x, axis), keepdims))
 
 
 def prod(

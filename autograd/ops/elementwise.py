@@ -108,12 +108,13 @@ op("pow", BINARY, xp=None, dtype=NO_BOOL, generic=_pow, public=False, domain=(0.
 
 
 def _floordiv(F: Any, x: Any, y: Any) -> Any:
-    """The array API's rule: the quotient rounded down, also where it is infinite or 0."""
+    """The array API's rule: the quotient rounded down, also where it is infinite or a zero."""
     quotient = F.floor_quotient(x, y)
     if not F.dtype_of(quotient).is_inexact:
         return quotient
+    exact = F.div(x, y)
     endless = F.logical_or(F.isinf(x), F.isinf(y))
-    return F.where(endless, F.floor(F.div(x, y)), quotient)
+    return F.where(endless, F.floor(exact), F.copysign(quotient, exact))
 
 
 def _floor_divide(F: Any, x: Any, y: Any) -> Any:

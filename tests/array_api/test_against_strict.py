@@ -23,7 +23,6 @@ TYPES = [
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32",
     "float64", "complex64", "complex128",
 ]  # fmt: skip
-DEVICES = ("cpu", "strict:0")
 
 # Vectors are determined up to signs or phases; only types and shapes are compared.
 UNDETERMINED = ("linalg.eig", "linalg.eigh", "linalg.eigvals", "linalg.qr", "linalg.svd")
@@ -124,7 +123,6 @@ def types_of(call: str) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_call(call: str, device: str) -> None:
@@ -185,7 +183,6 @@ def _strict(name: str) -> Any:
 SHAPES = st.sampled_from([(), (1,), (3,), (0, 2), (2, 3), (2, 1, 3)])
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", UNARY)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_unary(name: str, device: str) -> None:
@@ -196,7 +193,6 @@ def test_unary(name: str, device: str) -> None:
             compare(f"{name}: {dtype}", evaluate(xp, f"{name}(x)", values, device), expected)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", BINARY)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @given(data=st.data())
@@ -212,7 +208,6 @@ def test_binary(name: str, device: str, data: st.DataObject) -> None:
             evaluate(strict, f"{name}(x, y)", values))  # fmt: skip
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", BINARY)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @given(data=st.data())
@@ -228,7 +223,6 @@ def test_binary_with_a_number(name: str, device: str, data: st.DataObject) -> No
         compare(call, evaluate(xp, call, values, device), evaluate(strict, call, values))
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("bounds", ["1", "-1, 1", "max=y", "min=y", "y, 2", "None, None", "0, 2"])
 def test_clip_keeps_the_type(bounds: str, device: str) -> None:
     for dtype in TYPES[1:11]:

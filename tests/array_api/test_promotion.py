@@ -11,7 +11,6 @@ import pytest
 import tensorplug as tp
 from tensorplug import array_api as xp
 
-DEVICES = ("cpu", "strict:0")
 SHORT = {
     "b": "bool", "i1": "int8", "i2": "int16", "i4": "int32", "i8": "int64", "u1": "uint8",
     "u2": "uint16", "u4": "uint32", "u8": "uint64", "f4": "float32", "f8": "float64",
@@ -89,7 +88,6 @@ def test_result_type(left: str, right: str, result: str) -> None:
         assert xp.can_cast(first, wanted)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(("left", "right", "result"), DEFINED)
 def test_arithmetic(left: str, right: str, result: str, device: str) -> None:
     x, y = one(left, device), one(right, device)
@@ -126,7 +124,6 @@ INPLACE = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("function", INPLACE)
 def test_inplace_operators_keep_the_type(function: Any, device: str) -> None:
     for left, right, result in DEFINED:
@@ -142,7 +139,6 @@ def test_inplace_operators_keep_the_type(function: Any, device: str) -> None:
         assert xp.all(x == expected)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_sums_widen_and_keep_the_sign(device: str) -> None:
     for name in ("sum", "prod", "cumulative_sum", "cumulative_prod"):
         for dtype in list(SHORT.values())[1:]:

@@ -16,7 +16,6 @@ from tensorplug import array_api as xp
 from tensorplug.autograd.complex_tables import TABLES, by_table
 
 inf, nan, pi = math.inf, math.nan, math.pi
-DEVICES = ("cpu", "strict:0")
 POINTS = (0.0, -0.0, 1.0, -1.0, 0.75, -2.5, inf, -inf, nan)
 PAIRS = list(itertools.product(POINTS, POINTS))
 CORNERS = [(a, b) for a, b in PAIRS if not (math.isfinite(a) and math.isfinite(b)) or a == b == 0]
@@ -113,7 +112,6 @@ def check(name: str, a: float, b: float, found: complex) -> None:
     assert parts, f"{name}({a}, {b}): expected {expected}, got {found}"
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", EXPECTED)
 def test_complex_function_at_its_corners(name: str, device: str) -> None:
     found = getattr(xp, name)(array([complex(a, b) for a, b in CORNERS], device)).tolist()
@@ -123,7 +121,6 @@ def test_complex_function_at_its_corners(name: str, device: str) -> None:
         check(name, a, b, complex(getattr(xp, name)(array(complex(a, b), device))))
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", TABLES)
 def test_table_serves_a_library_that_is_wrong_at_every_corner(name: str, device: str) -> None:
     place = tp.device(device)
@@ -147,7 +144,6 @@ def test_table_leaves_other_numbers_to_the_library() -> None:
         assert kernel(x._h).tolist() == [7, 7]
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_sign(device: str) -> None:
     zeros = [complex(a, b) for a in (0.0, -0.0) for b in (0.0, -0.0)]
     found = xp.sign(array([*zeros, complex(nan, 1), complex(1, nan), 3 - 4j], device)).tolist()
@@ -185,7 +181,6 @@ BINARY: dict[str, Callable[[float, float], float]] = {
 }
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", BINARY)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_real_function_of_two_numbers(name: str, device: str) -> None:
@@ -198,7 +193,6 @@ def test_real_function_of_two_numbers(name: str, device: str) -> None:
         assert same(value, expected), f"{name}({a}, {b}): expected {expected}, got {value}"
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(
     ("a", "b", "quotient"),
     [(inf, 2.0, inf), (-inf, 2.0, -inf), (1.0, -inf, -0.0), (-1.0, inf, -0.0), (1.0, inf, 0.0),
@@ -212,7 +206,6 @@ def test_floor_division_in_every_form(a: float, b: float, quotient: float, devic
         assert same(float(found), quotient)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(
     ("a", "b", "rest"), [(0.0, -1.0, -0.0), (-0.0, 1.0, 0.0), (4.0, -2.0, -0.0), (5.0, -3.0, -1.0)]
 )
@@ -248,7 +241,6 @@ def _by_math(name: str, value: float) -> float:
         return poles.get((name, value), nan)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", UNARY.split())
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_real_function(name: str, device: str) -> None:
@@ -258,7 +250,6 @@ def test_real_function(name: str, device: str) -> None:
         assert same(value, expected), f"{name}({point}): expected {expected}, got {value}"
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_round_takes_the_even_neighbour(device: str) -> None:
     found = xp.round(xp.asarray([0.5, 1.5, -2.5, -0.25, inf, nan], device=device)).tolist()
     expected = [0.0, 2.0, -2.0, -0.0, inf, nan]
