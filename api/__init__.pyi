@@ -11,6 +11,7 @@ from . import autograd as autograd
 from . import backends as backends
 from . import cuda as cuda
 from . import random as random
+from . import func as func
 from . import nn as nn
 from . import optim as optim
 from . import utils as utils

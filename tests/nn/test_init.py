@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
@@ -97,3 +98,37 @@ def test_errors() -> None:
         init.dirac_(tp.empty(3, 1, 2), groups=2)
     with pytest.warns(UserWarning, match=r"trunc_normal_: expected a mean within two std"):
         init.trunc_normal_(tp.empty(3), mean=9.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("uniform_", (-2.0, 1.0)),
+        ("normal_", (1.0, 2.0)),
+        ("trunc_normal_", (0.5, 1.0, -1.0, 2.0)),
+        ("xavier_uniform_", (2.0,)),
+        ("xavier_normal_", ()),
+        ("kaiming_uniform_", (0.3,)),
+        ("kaiming_normal_", (0, "fan_out", "relu")),
+        ("orthogonal_", (3.0,)),
+        ("sparse_", (0.25, 2.0)),
+    ],
+)
+def test_distribution_is_that_of_torch(name: str, args: tuple[Any, ...]) -> None:
+    torch = pytest.importorskip("torch")
+    stats = pytest.importorskip("scipy.stats")
+    tp.manual_seed(0)
+    torch.manual_seed(0)
+    ours, theirs = (getattr(lib.nn.init, name)(lib.empty(80, 60), *args) for lib in (tp, torch))
+    found = stats.ks_2samp(ours.reshape(-1).tolist(), theirs.reshape(-1).tolist())
+    assert found.pvalue > 0.01
+
+
+@pytest.mark.parametrize("name", ["uniform", "normal", "constant", "eye", "dirac", "sparse",
+                                  "xavier_uniform", "xavier_normal", "kaiming_uniform",
+                                  "kaiming_normal", "orthogonal"])  # fmt: skip
+def test_old_names_warn(name: str) -> None:
+    args: tuple[Any, ...] = {"constant": (2.0,), "sparse": (0.5,)}.get(name, ())
+    weight = tp.empty(2, 2, 1) if name == "dirac" else tp.empty(2, 2)
+    with pytest.warns(FutureWarning, match=rf"nn.init.{name}: expected the name {name}_"):
+        assert getattr(init, name)(weight, *args) is weight
