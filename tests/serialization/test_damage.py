@@ -78,6 +78,15 @@ def test_damaged_structures(structure: Any, text: str | None) -> None:
         tp.load(file)
 
 
+def test_data_at_odd_places_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    header = json.dumps({"a": _row()}).encode()
+    header += b" " * ((1 - len(header)) % 4)
+    path.write_bytes(_file(header, np.float32(2.5).tobytes()).getvalue())
+    for mmap in (False, True):  # a map would not be aligned
+        assert tp.load(path, mmap=mmap)["a"].tolist() == [2.5]
+
+
 def test_every_cut_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     tp.save({"a": tp.ones(5), "b": [tp.zeros(2), 1]}, path)

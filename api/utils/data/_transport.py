@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,12 @@ __all__ = ["receive", "send"]
 LARGE = 1 << 19
 """Bytes from which a file in memory is faster than the connection (measured on Linux)."""
 
+MOST_MAPS = 256
+"""How many batches may be kept as maps, each of which holds a descriptor; more are copied."""
+
 _ALIGNED = 64
 _has_files = hasattr(os, "memfd_create")  # Linux
+_maps: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 class _Pickler(pickle.Pickler):
@@ -111,7 +116,14 @@ def _mapped(connection: Connection, sizes: list[int]) -> list[memoryview]:
 
     descriptor = recv_handle(connection)
     try:
-        whole = memoryview(mmap.mmap(descriptor, 0))
+        if len(_maps) < MOST_MAPS:
+            _maps.add(memory := mmap.mmap(descriptor, 0))
+            whole = memoryview(memory)
+        else:
+            whole = memoryview(bytearray(os.fstat(descriptor).st_size))
+            with open(descriptor, "rb", closefd=False) as file:
+                file.seek(0)
+                file.readinto(whole)
     finally:
         os.close(descriptor)
     views, start = [], 0
