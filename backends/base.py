@@ -96,6 +96,10 @@ class Backend:
     host_fallback: ClassVar[bool] = False
     """Opt in: an op with no kernel here runs on the host, warns once and comes back."""
 
+    compiles: ClassVar[bool] = False
+    """Whether each new combination of shapes, types and attributes costs a compilation; the
+    conformance suite then tries fewer of them in its quick profile."""
+
     weak_numbers: ClassVar[frozenset[DType]] = frozenset()
     """Types whose elementwise kernels take a Python number as second operand and keep the type;
     for other types the engine passes a 0-d handle from :meth:`scalar`."""

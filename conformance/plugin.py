@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ import pytest
 import tensorplug as tp
 from tensorplug.autograd.registry import FUNCTIONS
 from tensorplug.conformance import PROFILES
-from tensorplug.conformance.samples import cases, supports
+from tensorplug.conformance.samples import Case, cases, supports
+
+_SHARES = 8
 
 for _name, _count in PROFILES.items():
     hypothesis.settings.register_profile(
@@ -87,15 +90,31 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     names = devices(metafunc.config)
     if "case" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("cases")
-        chosen = list(marker.kwargs["make"]() if marker else cases())
+        every = list(marker.kwargs["make"]() if marker else cases())
         only = metafunc.config.getoption("--function")
         if only:
-            chosen = [case for case in chosen if case.public.qualname in only]
-        pairs = [(case, name) for name in names for case in chosen if supports(name, case.dtype)]
+            every = [case for case in every if case.public.qualname in only]
+        pairs = [
+            (case, name)
+            for name in names
+            for case in (every if only else _share(metafunc, name, every))
+            if supports(name, case.dtype)
+        ]
         ids = [f"{case!r}-{name}" for case, name in pairs]
         metafunc.parametrize(("case", "device"), pairs, ids=ids)
     elif "device" in metafunc.fixturenames:
         metafunc.parametrize("device", names)
+
+
+def _share(metafunc: pytest.Metafunc, device: str, chosen: list[Case]) -> list[Case]:
+    """The cases to try on a device: an eighth where each costs a compilation and time is short.
+
+    Which eighth depends on the test and the device, so that a few devices see much together.
+    """
+    if profile_of(metafunc.config) == "thorough" or not tp.device(device).backend.compiles:
+        return chosen
+    salt = f"{metafunc.function.__name__} {device}"
+    return [case for case in chosen if zlib.crc32(f"{case!r} {salt}".encode()) % _SHARES == 0]
 
 
 @pytest.fixture

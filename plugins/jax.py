@@ -46,7 +46,6 @@ warnings.filterwarnings("ignore", message="Some donated buffers were not usable"
 
 _Tracer = jax.core.Tracer
 _TYPES: dict[Any, DType] = {dtype.numpy: dtype for dtype in dtypes.ALL}
-_SMALL = 1 << 16  # bytes; below this a program copies an array faster than JAX's own transfer
 
 
 def _scoped() -> bool:
@@ -63,6 +62,7 @@ class JaxBackend(ArrayAPIBackend):
 
     name = "jax"
     namespace = jnp
+    compiles = True
     weak_numbers = frozenset(dtype for dtype in dtypes.ALL if dtype is not dtypes.bool_)
     # XLA's formulas meet 0 * inf and inf - inf there.
     complex_by_table = frozenset((
@@ -113,13 +113,15 @@ class JaxBackend(ArrayAPIBackend):
     # --- programs ---------------------------------------------------------------------------------
     def compiled(self, function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
         """``jax.jit``, with 64-bit types."""
-        jitted: Callable[..., Any] = jax.jit(function, **options)
-        if not self.scoped:
-            return jitted
+        return self._with_64_bits(jax.jit(function, **options))
 
-        def call(*args: Any) -> Any:
+    def _with_64_bits(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if not self.scoped:
+            return function
+
+        def call(*args: Any, **kwargs: Any) -> Any:
             with jax.enable_x64(True):
-                return jitted(*args)
+                return function(*args, **kwargs)
 
         return call
 
@@ -166,18 +168,14 @@ class JaxBackend(ArrayAPIBackend):
         return jnp.asarray(array)
 
     def from_host(self, array: np.ndarray, device: int) -> Handle:
+        plain = np.asarray(array, array.dtype.newbyteorder("="), order="C")
         if _tracing():  # a constant of the program, which runs where its inputs are
-            return self.adopt(jnp.asarray(array))
-        if array.nbytes <= _SMALL:
-            return self.adopt(self._copies[device](array))
-        plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
-        place = self._devices[device]
-        return self.adopt(jax.device_put(plain.reshape(array.shape), place, may_alias=False))
+            return self.adopt(jnp.asarray(plain))
+        return self.adopt(self._put(plain, self._devices[device], may_alias=False))
 
     @cached_property
-    def _copies(self) -> list[Callable[..., Any]]:
-        """Per device a program that copies an array of the host to it."""
-        return [self.compiled(jnp.copy, out_shardings=place) for place in self._places]
+    def _put(self) -> Callable[..., Any]:
+        return self._with_64_bits(jax.device_put)
 
     @cached_property
     def _places(self) -> list[SingleDeviceSharding]:

@@ -28,30 +28,32 @@ def bitcast(array: Any, dtype: np.dtype) -> Any:
     source = array.dtype
     if source == dtype:
         return array
-    if source.kind == "c":
-        part = np.dtype(f"f{source.itemsize // 2}")
+    if source.kind == "c":  # as pairs of numbers
         pairs = jnp.stack([array.real, array.imag], axis=-1)
-        return (
-            bitcast(pairs.reshape(*array.shape[:-1], -1) if array.ndim else pairs, part)
-            if dtype.itemsize < source.itemsize or dtype.kind != "c"
-            else array
-        )
+        return bitcast(_merged(pairs) if array.ndim else pairs, dtype)
     if dtype.kind == "c":
-        parts = bitcast(array, np.dtype(f"f{dtype.itemsize // 2}"))
-        parts = parts.reshape(*parts.shape[:-1], -1, 2)
-        found = lax.complex(parts[..., 0], parts[..., 1])
-        return found
+        parts = _split(bitcast(array, np.dtype(f"f{dtype.itemsize // 2}")), 2)
+        return lax.complex(parts[..., 0], parts[..., 1])
     if source == np.bool_:
         return bitcast(array.astype(np.uint8), dtype)
     if dtype == np.bool_:
         return bitcast(array, np.dtype(np.uint8)).astype(np.bool_)
-    if source.itemsize > dtype.itemsize:
-        found = lax.bitcast_convert_type(array, dtype)
-        return found.reshape(*array.shape[:-1], -1)
     if source.itemsize < dtype.itemsize:
-        ratio = dtype.itemsize // source.itemsize
-        return lax.bitcast_convert_type(array.reshape(*array.shape[:-1], -1, ratio), dtype)
-    return lax.bitcast_convert_type(array, dtype)
+        array = _split(array, dtype.itemsize // source.itemsize)
+    found = lax.bitcast_convert_type(array, dtype)
+    return _merged(found) if source.itemsize > dtype.itemsize else found
+
+
+def _merged(array: Any) -> Any:
+    """The last two dimensions as one."""
+    *rest, rows, columns = array.shape
+    return array.reshape(*rest, rows * columns)
+
+
+def _split(array: Any, count: int) -> Any:
+    """The last dimension as rows of ``count``."""
+    *rest, size = array.shape
+    return array.reshape(*rest, size // count, count)
 
 
 def cast(array: Any, dtype: np.dtype) -> Any:
@@ -194,11 +196,40 @@ def _remainder(x: Any, y: Any) -> Any:
     return jnp.where(rest == 0, jnp.copysign(jnp.zeros_like(rest), y), rest)
 
 
+# --- special functions ----------------------------------------------------------------------------
+
+
+def _widened(function: Callable[..., Any]) -> Kernel:
+    """A function that takes no 16-bit types, with float32 in between."""
+
+    def kernel(*arrays: Any) -> Any:
+        dtype = arrays[0].dtype
+        if dtype.itemsize != 2:
+            return function(*arrays)
+        return function(*(array.astype(np.float32) for array in arrays)).astype(dtype)
+
+    return kernel
+
+
+def _lgamma(x: Any) -> Any:
+    return jnp.where(x == -jnp.inf, x, special.gammaln(x))
+
+
+def _digamma(x: Any) -> Any:
+    return jnp.where(x == 0, jnp.copysign(jnp.inf, -x), special.digamma(x))
+
+
+def _polygamma(x: Any, order: int) -> Any:
+    if order == 0:
+        return _widened(_digamma)(x)
+    return _widened(lambda x: special.polygamma(order, x))(x)
+
+
 # --- the table ------------------------------------------------------------------------------------
 
 _SPECIAL = {
-    name: getattr(special, name)
-    for name in ("erf", "erfc", "erfinv", "digamma", "i0", "i0e", "i1", "i1e", "ndtr", "ndtri",
+    name: _widened(getattr(special, name))
+    for name in ("erf", "erfc", "erfinv", "i0", "i0e", "i1", "i1e", "ndtr", "ndtri",
                  "log_ndtr", "zeta")
 }  # fmt: skip
 _BY_HOST = ("erfcx", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1")
@@ -209,10 +240,11 @@ def kernels(wrap_index: Wrap) -> dict[str, Kernel]:
     return {
         **_SPECIAL,
         **{name: _on_host(name) for name in _BY_HOST},
-        "lgamma": special.gammaln,
-        "igamma": special.gammainc,
-        "igammac": special.gammaincc,
-        "polygamma": special.polygamma,
+        "lgamma": _widened(_lgamma),
+        "digamma": _widened(_digamma),
+        "igamma": _widened(special.gammainc),
+        "igammac": _widened(special.gammaincc),
+        "polygamma": _polygamma,
         "gather": _gather(wrap_index),
         "scatter": _scatter(wrap_index, "set"),
         "scatter_add": _scatter(wrap_index, "add"),
@@ -224,6 +256,7 @@ def kernels(wrap_index: Wrap) -> dict[str, Kernel]:
         "convolution_weight": _convolution_weight,
         "matmul": lambda x, y: jnp.matmul(x, y, precision=lax.Precision.HIGHEST),
         "remainder": _remainder,
+        "complex": lambda x, y: lax.complex(*jnp.broadcast_arrays(x, y)),
         "isnan": jnp.isnan,
         "isinf": jnp.isinf,
         "isfinite": jnp.isfinite,

@@ -127,6 +127,8 @@ def _pack(value: Any, arrays: list[Any]) -> Any:
         return (kind, *[(key, _pack(item, arrays)) for key, item in value.items()])
     if kind is float or kind is complex:
         return kind, repr(value)
+    if kind is slice:  # not hashable before Python 3.12
+        return kind, value.start, value.stop, value.step
     return value
 
 
@@ -141,7 +143,7 @@ def _unpack(value: Any, arrays: Iterator[Any], wrap: Callable[[Any], Any]) -> An
         return {key: _unpack(item, arrays, wrap) for key, item in items}
     if kind is tuple or kind is list:
         return kind(_unpack(item, arrays, wrap) for item in items)
-    return kind(items[0])
+    return kind(*items)
 
 
 def _lower(result: Any) -> Any:
