@@ -264,7 +264,9 @@ def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tens
         backend = owner.backend
         handle = backend.adopt(data)
         found = make(handle, backend.dtype_of(handle), owner)
-        return found.to(device=where or get_default_device(), dtype=dtype)
+        if where is None and isinstance(data, np.ndarray):
+            where = get_default_device()  # arrays of other libraries stay where they are
+        return found.to(device=where, dtype=dtype)
     if hasattr(data, "__dlpack__") and not isinstance(data, np.generic):
         return from_dlpack(data).to(device=where, dtype=dtype)
     return tensor(data, dtype=dtype, device=where)

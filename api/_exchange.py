@@ -17,14 +17,19 @@ from .autograd.transfer import transfer
 from .backends import dtypes
 from .backends.device import Device
 from .backends.dtypes import DType
+from .backends.errors import ValuesError
 
 __all__ = ["to"]
 
 # --- values to Python and NumPy ---------------------------------------------------------------
 
 
-def _host(self: Tensor) -> Any:
-    return self._device.backend.to_host(self._h)
+def _host(self: Tensor, name: str) -> Any:
+    try:
+        return self._device.backend.to_host(self._h)
+    except ValuesError as error:
+        error.op = error.op or name
+        raise
 
 
 @method
@@ -40,14 +45,14 @@ def item(self: Tensor) -> Any:
             f"{self.numel()} elements cannot be converted to Scalar: use .tolist()",
             op="item",
         )
-    found = _host(self).reshape(()).item()
+    found = _host(self, "item").reshape(()).item()
     return found if isinstance(found, (bool, int, float, complex)) else float(found)
 
 
 @method
 def tolist(self: Tensor) -> Any:
     """Nested Python lists of Python numbers; a number for a 0-d tensor."""
-    array = _host(self)
+    array = _host(self, "tolist")
     return (array.astype("float32") if self._dtype is dtypes.bfloat16 else array).tolist()
 
 
@@ -72,7 +77,7 @@ def numpy(self: Tensor, *, force: bool = False) -> Any:
             "host memory first.",
             op="numpy",
         )
-    return _host(self)
+    return _host(self, "numpy")
 
 
 def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -276,7 +281,7 @@ def _rebuild(array: Any, dtype: DType, device: str, requires_grad: bool, paramet
 @method
 def __reduce_ex__(self: Tensor, protocol: int) -> tuple[Any, ...]:
     """Values, type, device and flags; history and memory shared with others are not kept."""
-    state = (_host(self).copy(), self._dtype, str(self._device))
+    state = (_host(self, "__reduce_ex__").copy(), self._dtype, str(self._device))
     return _rebuild, (*state, edge(self) is not None, self._is_parameter)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from .autograd.errors import OpTypeError, OpValueError
 from .autograd.tensor import Tensor
 from .backends import dtypes
+from .backends.errors import ValuesError
 
 __all__ = [
     "get_printoptions",
@@ -225,12 +226,14 @@ def _contents(tensor: Tensor, indent: int) -> str:
     edge = _options.edgeitems
     summarize = math.prod(shape) > _options.threshold
     cut = tuple(summarize and size > 2 * edge for size in shape)
-    if not summarize:
-        values = tensor._device.backend.to_host(tensor._h)
-    elif edge or not shape:
-        values = _edges(tensor, tensor._h, 0)
-    else:
+    if summarize and shape and not edge:
         return "[...]"
+    try:
+        values = (
+            _edges(tensor, tensor._h, 0) if summarize else tensor._device.backend.to_host(tensor._h)
+        )
+    except ValuesError:  # while a program is traced
+        return f"<values not known yet>, size={list(shape)}"
     values = _wide(values, tensor._dtype)
     formatter = (_ComplexFormatter if tensor._dtype.is_complex else _Formatter)(values)
     return _nested(values, cut, formatter, indent)

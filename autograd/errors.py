@@ -12,6 +12,7 @@ from ..backends.errors import (
     OpTypeError,
     OpValueError,
     TensorplugError,
+    ValuesError,
 )
 from .index_errors import broadcast_error, explain_index
 from .tensor import Tensor
@@ -40,6 +41,8 @@ def recover(row: Any, error: Exception, args: tuple[Any, ...], kernel: Any, raw:
 def explain(row: Any, error: Exception, args: tuple[Any, ...]) -> Exception:
     """The error to raise instead of a kernel's own: op, what was expected, what came."""
     if isinstance(error, (TensorplugError, MemoryError, KernelNotFound)):
+        if isinstance(error, ValuesError):
+            error.op = error.op or row.name
         return error
     family_text = row.family.explain(row, args)
     if family_text is not None:

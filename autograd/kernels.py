@@ -81,7 +81,7 @@ class Kernels:
         row = ROWS.get(name)
         if name in self._own:
             elementwise = row is not None and row.family.elementwise
-            return self._by_table(name, self.backend.lift(self._own[name], elementwise))
+            return self._by_table(name, self.backend.lift(self._own[name], elementwise, name))
         if row is None:
             raise KernelNotFound(
                 f"kernel {name!r} on {self.device}: expected an op row or a backend primitive, "
@@ -94,11 +94,12 @@ class Kernels:
         namespace = self.backend.namespace
         found = _lookup(namespace, row.xp)
         if found is not None:
-            plain = self.backend.lift(row.family.from_xp(found, row), row.family.elementwise)
+            plain = row.family.from_xp(found, row)
+            plain = self.backend.lift(plain, row.family.elementwise, name)
             return self._by_table(name, self._also_bool(name, plain))
         if row.generic is not None:
             composed = self._composed(row, row.generic)
-            return composed if row.view else self.backend.compose(composed)  # no copy of a view
+            return composed if row.family.view else self.backend.compose(composed, name)  # no copy
         if self.backend.host_fallback:
             return self._on_host(row)
         raise KernelNotFound(

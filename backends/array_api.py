@@ -149,7 +149,7 @@ class ArrayAPIBackend(IndexKernels, Backend):
         """The library array with the handle's values now; a snapshot, not to be written to."""
         return read(handle)
 
-    def lift(self, kernel: Kernel, numbers: bool = False) -> Kernel:
+    def lift(self, kernel: Kernel, numbers: bool = False, name: str = "") -> Kernel:
         """Turn a function of library arrays into one of handles.
 
         Handles are found among the arguments and inside their lists and tuples; arrays among the

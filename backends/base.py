@@ -163,6 +163,14 @@ class Backend:
         """Wait until all work queued on ``device`` is done (nothing to do when eager)."""
         return
 
+    def fails(self, handle: Handle) -> bool:
+        """Whether a check has found something wrong: the value of a 0-d boolean handle.
+
+        A library that traces programs, where values are not known yet, may answer no and see to it
+        that the operation is repeated where the answer turns out to be yes.
+        """
+        return bool(self.to_host(handle))
+
     def quiet(self) -> AbstractContextManager[Any]:
         """A context in which inf and nan arise silently."""
         return nullcontext()
@@ -193,15 +201,15 @@ class Backend:
         """The library array with the handle's values, without a copy where possible."""
         raise NotImplementedError
 
-    def lift(self, kernel: Kernel, numbers: bool = False) -> Kernel:
+    def lift(self, kernel: Kernel, numbers: bool = False, name: str = "") -> Kernel:
         """Turn a function of library arrays into one of handles.
 
         ``numbers`` says that Python numbers among its arguments are operands, which change from
-        call to call, and not attributes.
+        call to call, and not attributes; ``name`` is the op's, for errors.
         """
         raise NotImplementedError
 
-    def compose(self, kernel: Kernel) -> Kernel:
+    def compose(self, kernel: Kernel, name: str = "") -> Kernel:
         """The form in which to run a composition: a function of handles that calls other kernels
         of this backend. A library that compiles may make one program of it.
         """

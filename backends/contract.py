@@ -27,7 +27,7 @@ PRIMITIVES = (
 """The members that only a direct subclass of :class:`Backend` has to write itself."""
 
 _METHODS = tuple(name for name, value in vars(Backend).items() if inspect.isfunction(value))
-_FLAGS = ("mutable", "shares_host_memory", "survives_fork", "host_fallback")
+_FLAGS = ("mutable", "shares_host_memory", "survives_fork", "host_fallback", "compiles")
 
 
 def nearest(name: str, names: Collection[str]) -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "OpValueError",
     "PluginError",
     "TensorplugError",
+    "ValuesError",
 ]
 
 
@@ -76,6 +77,17 @@ class PluginError(DeviceError):
 
 class OpError(TensorplugError, RuntimeError):
     """An operation that cannot be done with these values."""
+
+
+class ValuesError(OpError):
+    """The values of a tensor are asked for while there are none yet: a program is being traced.
+
+    Raised by backends; who knows the operation sets ``op``.
+    """
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{self.op}: {text}" if self.op else text
 
 
 class OpTypeError(TensorplugError, TypeError):

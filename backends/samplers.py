@@ -136,7 +136,8 @@ def _wide_integers(d: Words, low: int, high: int) -> Any:
 def _shifted(xp: Any, value: Any, low: int, high: int) -> Any:
     if high > 1 << 63:
         return value + low
-    return xp.astype(value + (low & _MASK64), xp.int64)  # wraps in two's complement, as it should
+    shift = xp.asarray(low & _MASK64, dtype=xp.uint64)
+    return xp.astype(value + shift, xp.int64)  # wraps in two's complement, as it should
 
 
 def _product(words: np.ndarray, span: int) -> tuple[np.ndarray, np.ndarray]:

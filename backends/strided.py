@@ -61,7 +61,7 @@ class StridedBackend(StridedIndexing, Backend):
     def native(self, handle: Handle) -> Any:
         return handle
 
-    def lift(self, kernel: Kernel, numbers: bool = False) -> Kernel:
+    def lift(self, kernel: Kernel, numbers: bool = False, name: str = "") -> Kernel:
         return kernel
 
     def settle(self, handle: Handle) -> Handle:

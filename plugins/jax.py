@@ -125,11 +125,18 @@ class JaxBackend(ArrayAPIBackend):
 
         return call
 
-    def lift(self, kernel: Kernel, numbers: bool = False) -> Kernel:
-        return elementwise(self, kernel) if numbers else program(self, kernel)
+    def lift(self, kernel: Kernel, numbers: bool = False, name: str = "") -> Kernel:
+        return elementwise(self, kernel) if numbers else program(self, kernel, name)
 
-    def compose(self, kernel: Kernel) -> Kernel:
-        return composition(self, kernel)
+    def compose(self, kernel: Kernel, name: str = "") -> Kernel:
+        return composition(self, kernel, name)
+
+    def fails(self, handle: Handle) -> bool:
+        array = read(handle)
+        if isinstance(array, _Tracer):
+            report(array)
+            return False
+        return bool(array)
 
     def raise_all(self, result: Any) -> Any:
         """Handles for the arrays in a result."""
@@ -184,11 +191,7 @@ class JaxBackend(ArrayAPIBackend):
     def to_host(self, handle: Handle) -> np.ndarray:
         array = read(handle)
         if isinstance(array, _Tracer):
-            raise UnknownValues(
-                "expected values, got an array that JAX is tracing (inside jax.jit, jax.grad or "
-                "jax.vmap), which has none yet: use operations on tensors (tp.where) in place of "
-                "Python's if, while, item() and print()"
-            )
+            raise UnknownValues("")
         host: np.ndarray = np.asarray(array)
         view = host.view()
         view.flags.writeable = False

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import jax.scipy.special as special
 import numpy as np
 from jax import lax
+from jax.scipy.linalg import expm
 
 from ..backends.base import Kernel
 from ..backends.device import Device
@@ -232,6 +233,7 @@ _SPECIAL = {
     for name in ("erf", "erfc", "erfinv", "i0", "i0e", "i1", "i1e", "ndtr", "ndtri",
                  "log_ndtr", "zeta")
 }  # fmt: skip
+_SQUARINGS = 64  # matrices of larger norms than 2 ** 64 give nan
 _BY_HOST = ("erfcx", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1")
 
 
@@ -257,6 +259,9 @@ def kernels(wrap_index: Wrap) -> dict[str, Kernel]:
         "matmul": lambda x, y: jnp.matmul(x, y, precision=lax.Precision.HIGHEST),
         "remainder": _remainder,
         "complex": lambda x, y: lax.complex(*jnp.broadcast_arrays(x, y)),
+        "matrix_exp": lambda x: expm(x, max_squarings=_SQUARINGS),
+        "gcd": jnp.gcd,
+        "lcm": jnp.lcm,
         "isnan": jnp.isnan,
         "isinf": jnp.isinf,
         "isfinite": jnp.isfinite,

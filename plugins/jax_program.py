@@ -17,7 +17,7 @@ import numpy as np
 from jax import errors
 
 from ..backends.dtypes import DType
-from ..backends.errors import OpError
+from ..backends.errors import ValuesError
 from ..backends.storage import Cell, Handle, read
 
 if TYPE_CHECKING:
@@ -42,8 +42,16 @@ def fresh(backend: JaxBackend, array: Any) -> Handle:
     return handle
 
 
-class UnknownValues(OpError):
+class UnknownValues(ValuesError):
     """The values of an array are asked for while JAX traces the function that computes them."""
+
+    def __init__(self, op: str) -> None:
+        super().__init__(
+            "expected values, got an array that JAX is tracing (inside jax.jit, jax.grad or "
+            "jax.vmap), which has none yet: use operations on tensors, such as tp.where, in place "
+            "of Python's if and while, item(), print() and results whose shape depends on values",
+            op=op,
+        )
 
 
 _NEEDS_VALUES = (
@@ -162,7 +170,7 @@ def _same(array: Any) -> Any:
     return array
 
 
-def program(backend: JaxBackend, kernel: Kernel) -> Kernel:
+def program(backend: JaxBackend, kernel: Kernel, name: str) -> Kernel:
     """A function of library arrays as a program over handles."""
 
     def directly(*args: Any, **kwargs: Any) -> Any:
@@ -171,12 +179,12 @@ def program(backend: JaxBackend, kernel: Kernel) -> Kernel:
         args, kwargs = _unpack(packed, iter(arrays), _same)
         return backend.raise_all(kernel(*args, **kwargs))
 
-    return _Program(backend, kernel, _same, directly).call
+    return _Program(backend, kernel, _same, directly, name).call
 
 
-def composition(backend: JaxBackend, kernel: Kernel) -> Kernel:
+def composition(backend: JaxBackend, kernel: Kernel, name: str) -> Kernel:
     """A function of handles as a program over handles."""
-    return _Program(backend, kernel, backend.adopt, kernel).call
+    return _Program(backend, kernel, backend.adopt, kernel, name).call
 
 
 class _Program:
@@ -186,12 +194,14 @@ class _Program:
     """
 
     def __init__(
-        self, backend: JaxBackend, kernel: Kernel, wrap: Callable[[Any], Any], directly: Kernel
-    ) -> None:
+        self, backend: JaxBackend, kernel: Kernel, wrap: Callable[[Any], Any], directly: Kernel,
+        name: str,
+    ) -> None:  # fmt: skip
         self.backend = backend
         self.kernel = kernel
         self.wrap = wrap
         self.directly = directly
+        self.name = name
         self.programs: dict[Any, Callable[..., Any]] = {}
         self.quick: dict[Any, Callable[..., Any]] = {}  # those without checks, by _key()
 
@@ -218,9 +228,9 @@ class _Program:
             return self.directly(*args, **kwargs)
         try:
             found = run(*arrays)
-        except _NEEDS_VALUES:
+        except _NEEDS_VALUES as error:
             if any(isinstance(array, jax.core.Tracer) for array in arrays):
-                raise
+                raise UnknownValues(self.name) from error
             self.programs[template] = self.directly
             return self.directly(*args, **kwargs)
         if type(found) is dict:

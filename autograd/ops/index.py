@@ -49,8 +49,8 @@ def check_range(F: Any, index: Any, count: int, then: str) -> None:
         IndexError: naming the smallest or the largest number.
     """
     outside = F.any(F.logical_or(index < 0, index >= count), None, False)
-    to_host = F.backend.to_host
-    if bool(to_host(outside)):
+    if F.backend.fails(outside):
+        to_host = F.backend.to_host
         low, high = (int(to_host(find(index, None, False))) for find in (F.amin, F.amax))
         wrong = low if low < 0 else high
         raise IndexError(f"expected numbers from 0 to {count - 1}, got {wrong}; {then}")
