@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 from typing import Any
 
 import numpy as np
@@ -170,6 +172,19 @@ def test_layer_equals_torch(device: str, dtype: str, case: Case) -> None:
             layer.load_state_dict({key: side.tensor(value) for key, value in state.items()})
             layer.train(training)
         _compare(_run(here, ours, case, arrays), _run(there, theirs, case, arrays), dtype)
+
+
+@pytest.mark.parametrize("case", FIRST, ids=lambda case: case.name)
+def test_layer_can_be_copied_and_pickled(case: Case) -> None:
+    layer = Side(tp, "float32", "cpu").layer(case, _arrays(case)).eval()
+    state = layer.state_dict()
+    for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        assert repr(twin) == repr(layer)
+        assert not twin.training
+        other = twin.state_dict()
+        assert list(other) == list(state)
+        assert all(other[key].equal(value) for key, value in state.items())
+        assert not {id(p) for p in twin.parameters()} & {id(p) for p in layer.parameters()}
 
 
 def _signature(library: Any, name: str) -> list[tuple[str, Any, Any]]:
