@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import functional as functional
 from . import init as init
+from . import modules as modules
 from . import utils as utils
 from ._functional.linear import LinearCrossEntropyOptions as LinearCrossEntropyOptions
 from .activation import CELU as CELU

@@ -9,10 +9,10 @@ from tensorplug.autograd.tensor import Tensor
 
 from .module import Module
 
-__all__ = ["Loss", "WeightedLoss"]
+__all__ = ["_Loss", "_WeightedLoss"]
 
 
-class Loss(Module):
+class _Loss(Module):
     """Keeps ``reduction``, and reads torch's older two flags.
 
     Raises:
@@ -42,7 +42,7 @@ class Loss(Module):
         self.reduction = reduction
 
 
-class WeightedLoss(Loss):
+class _WeightedLoss(_Loss):
     """A loss with a factor for each class or element, kept as a buffer."""
 
     weight: Tensor | None

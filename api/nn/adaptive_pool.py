@@ -17,7 +17,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class _AdaptiveAvgPool(SettingsLayer):
+class _AdaptiveAvgPoolNd(SettingsLayer):
     _shown = ("output_size",)
     _function: ClassVar[Callable[..., Tensor]]
 
@@ -29,7 +29,7 @@ class _AdaptiveAvgPool(SettingsLayer):
         return self._function(input, self.output_size)
 
 
-class AdaptiveAvgPool1d(_AdaptiveAvgPool):
+class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
     """The means of ``output_size`` windows that cover a sequence ``(N, C, L)`` evenly.
 
     Example:
@@ -40,7 +40,7 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool):
     _function = staticmethod(F.adaptive_avg_pool1d)
 
 
-class AdaptiveAvgPool2d(_AdaptiveAvgPool):
+class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
     """The means of windows that cover an image ``(N, C, H, W)`` evenly.
 
     Args:
@@ -54,7 +54,7 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
     _function = staticmethod(F.adaptive_avg_pool2d)
 
 
-class AdaptiveAvgPool3d(_AdaptiveAvgPool):
+class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
     """The means of windows that cover a volume ``(N, C, D, H, W)`` evenly.
 
     Example:
@@ -65,7 +65,7 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPool):
     _function = staticmethod(F.adaptive_avg_pool3d)
 
 
-class _AdaptiveMaxPool(SettingsLayer):
+class _AdaptiveMaxPoolNd(SettingsLayer):
     _shown = ("output_size",)
     _function: ClassVar[Callable[..., Any]]
 
@@ -81,7 +81,7 @@ class _AdaptiveMaxPool(SettingsLayer):
         return self._function(input, self.output_size, self.return_indices)
 
 
-class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
     """The largest values of ``output_size`` windows that cover a sequence evenly.
 
     Args:
@@ -96,7 +96,7 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool):
     _function = staticmethod(F.adaptive_max_pool1d)
 
 
-class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
     """The largest values of windows that cover an image evenly.
 
     Args:
@@ -111,7 +111,7 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     _function = staticmethod(F.adaptive_max_pool2d)
 
 
-class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     """The largest values of windows that cover a volume evenly.
 
     Example:

@@ -245,7 +245,7 @@ class Conv3d(_Conv):
 # --- transposed convolution -----------------------------------------------------------------------
 
 
-class _ConvTranspose(_ConvNd):
+class _ConvTransposeNd(_ConvNd):
     transposed = True
 
     def __init__(
@@ -321,7 +321,7 @@ class _ConvTranspose(_ConvNd):
         return extra
 
 
-class ConvTranspose1d(_ConvTranspose):
+class ConvTranspose1d(_ConvTransposeNd):
     """Transposed convolution over sequences; arguments as for :class:`ConvTranspose2d`.
 
     Example:
@@ -333,7 +333,7 @@ class ConvTranspose1d(_ConvTranspose):
     _function = staticmethod(F.conv_transpose1d)
 
 
-class ConvTranspose2d(_ConvTranspose):
+class ConvTranspose2d(_ConvTransposeNd):
     """Transposed convolution over images: what the gradient of :class:`Conv2d` does.
 
     The result has ``out_channels`` and, per dimension,
@@ -362,7 +362,7 @@ class ConvTranspose2d(_ConvTranspose):
     _function = staticmethod(F.conv_transpose2d)
 
 
-class ConvTranspose3d(_ConvTranspose):
+class ConvTranspose3d(_ConvTransposeNd):
     """Transposed convolution over volumes; arguments as for :class:`ConvTranspose2d`.
 
     Example:

@@ -12,7 +12,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class _Dropout(Module):
+class _DropoutNd(Module):
     """The constructor of all dropout layers."""
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
@@ -26,7 +26,7 @@ class _Dropout(Module):
         return f"p={self.p}, inplace={self.inplace}"
 
 
-class Dropout(_Dropout):
+class Dropout(_DropoutNd):
     """In training, zeroes each element with probability ``p`` and scales the others up.
 
     In evaluation (``model.eval()``) it returns its input.
@@ -44,7 +44,7 @@ class Dropout(_Dropout):
         return F.dropout(input, self.p, self.training, self.inplace)
 
 
-class Dropout1d(_Dropout):
+class Dropout1d(_DropoutNd):
     """:class:`Dropout` of whole channels of ``(N, C, L)`` or ``(C, L)``.
 
     Example:
@@ -56,7 +56,7 @@ class Dropout1d(_Dropout):
         return F.dropout1d(input, self.p, self.training, self.inplace)
 
 
-class Dropout2d(_Dropout):
+class Dropout2d(_DropoutNd):
     """:class:`Dropout` of whole channels of images ``(N, C, H, W)``.
 
     Example:
@@ -68,7 +68,7 @@ class Dropout2d(_Dropout):
         return F.dropout2d(input, self.p, self.training, self.inplace)
 
 
-class Dropout3d(_Dropout):
+class Dropout3d(_DropoutNd):
     """:class:`Dropout` of whole channels of volumes ``(N, C, D, H, W)`` or ``(C, D, H, W)``.
 
     Example:
@@ -80,7 +80,7 @@ class Dropout3d(_Dropout):
         return F.dropout3d(input, self.p, self.training, self.inplace)
 
 
-class AlphaDropout(_Dropout):
+class AlphaDropout(_DropoutNd):
     """Dropout for :class:`~tensorplug.nn.SELU`: keeps mean 0 and variance 1.
 
     Example:
@@ -92,7 +92,7 @@ class AlphaDropout(_Dropout):
         return F.alpha_dropout(input, self.p, self.training)
 
 
-class FeatureAlphaDropout(_Dropout):
+class FeatureAlphaDropout(_DropoutNd):
     """:class:`AlphaDropout` of whole channels.
 
     Example:

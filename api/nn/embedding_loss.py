@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tensorplug.autograd.tensor import Tensor
 
 from . import functional as F
-from ._loss import Loss
+from ._loss import _Loss
 from .distance import PairwiseDistance
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class HingeEmbeddingLoss(Loss):
+class HingeEmbeddingLoss(_Loss):
     """``input`` where the target is 1, ``max(0, margin - input)`` where it is -1.
 
     Args:
@@ -43,7 +43,7 @@ class HingeEmbeddingLoss(Loss):
         return F.hinge_embedding_loss(input, target, self.margin, reduction=self.reduction)
 
 
-class CosineEmbeddingLoss(Loss):
+class CosineEmbeddingLoss(_Loss):
     """``1 - cosine`` where the target is 1, ``max(0, cosine - margin)`` where it is -1.
 
     Args:
@@ -73,7 +73,7 @@ class CosineEmbeddingLoss(Loss):
         )
 
 
-class MarginRankingLoss(Loss):
+class MarginRankingLoss(_Loss):
     """``max(0, -target * (input1 - input2) + margin)``: 1 ranks the first higher, -1 the second.
 
     Args:
@@ -100,7 +100,7 @@ class MarginRankingLoss(Loss):
         return F.margin_ranking_loss(input1, input2, target, self.margin, reduction=self.reduction)
 
 
-class TripletMarginLoss(Loss):
+class TripletMarginLoss(_Loss):
     """``max(0, distance to the positive - distance to the negative + margin)``.
 
     Args:
@@ -144,7 +144,7 @@ class TripletMarginLoss(Loss):
         )  # fmt: skip
 
 
-class TripletMarginWithDistanceLoss(Loss):
+class TripletMarginWithDistanceLoss(_Loss):
     """:class:`TripletMarginLoss` with any distance.
 
     Args:

@@ -98,7 +98,7 @@ class _Lazy(Module):
         """Become the ordinary layer, and run that."""
         self.initialize_parameters(*args, **kwargs)
         del self._unknown
-        self.__class__ = self._becomes
+        self.__class__ = self._becomes  # type: ignore[assignment]  # a class it inherits
         return self(*args, **kwargs)
 
 

@@ -12,8 +12,7 @@ from typing import Any
 from tensorplug.autograd.tensor import Tensor
 
 from . import functional as F
-from ._loss import Loss as _Loss
-from ._loss import WeightedLoss as _WeightedLoss
+from ._loss import _Loss, _WeightedLoss
 from .linear import Linear
 
 __all__ = [

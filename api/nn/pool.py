@@ -26,7 +26,7 @@ def _single(value: Any) -> Any:
 # --- largest --------------------------------------------------------------------------------------
 
 
-class _MaxPool(SettingsLayer):
+class _MaxPoolNd(SettingsLayer):
     _shown = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
     _function: ClassVar[Callable[..., Any]]
 
@@ -55,7 +55,7 @@ class _MaxPool(SettingsLayer):
         )  # fmt: skip
 
 
-class MaxPool1d(_MaxPool):
+class MaxPool1d(_MaxPoolNd):
     """The largest value in each window of a sequence; arguments as for :class:`MaxPool2d`.
 
     Example:
@@ -66,7 +66,7 @@ class MaxPool1d(_MaxPool):
     _function = staticmethod(F.max_pool1d)
 
 
-class MaxPool2d(_MaxPool):
+class MaxPool2d(_MaxPoolNd):
     """The largest value in each window of an image.
 
     Input ``(batch, channels, height, width)`` or without the batch.
@@ -87,7 +87,7 @@ class MaxPool2d(_MaxPool):
     _function = staticmethod(F.max_pool2d)
 
 
-class MaxPool3d(_MaxPool):
+class MaxPool3d(_MaxPoolNd):
     """The largest value in each window of a volume; arguments as for :class:`MaxPool2d`.
 
     Example:
@@ -98,7 +98,7 @@ class MaxPool3d(_MaxPool):
     _function = staticmethod(F.max_pool3d)
 
 
-class _MaxUnpool(SettingsLayer):
+class _MaxUnpoolNd(SettingsLayer):
     _shown = ("kernel_size", "stride", "padding")
     _function: ClassVar[Callable[..., Tensor]]
     _window_dims: ClassVar[int]
@@ -122,7 +122,7 @@ class _MaxUnpool(SettingsLayer):
         )
 
 
-class MaxUnpool1d(_MaxUnpool):
+class MaxUnpool1d(_MaxUnpoolNd):
     """Puts the results of :class:`MaxPool1d` back where they came from, among zeros.
 
     Args:
@@ -138,7 +138,7 @@ class MaxUnpool1d(_MaxUnpool):
     _window_dims, _function = 1, staticmethod(F.max_unpool1d)
 
 
-class MaxUnpool2d(_MaxUnpool):
+class MaxUnpool2d(_MaxUnpoolNd):
     """Puts the results of :class:`MaxPool2d` back where they came from, among zeros.
 
     Example:
@@ -150,7 +150,7 @@ class MaxUnpool2d(_MaxUnpool):
     _window_dims, _function = 2, staticmethod(F.max_unpool2d)
 
 
-class MaxUnpool3d(_MaxUnpool):
+class MaxUnpool3d(_MaxUnpoolNd):
     """Puts the results of :class:`MaxPool3d` back where they came from, among zeros.
 
     Example:
@@ -200,7 +200,7 @@ class AvgPool1d(SettingsLayer):
         )  # fmt: skip
 
 
-class _AvgPool(SettingsLayer):
+class _AvgPoolNd(SettingsLayer):
     _shown = ("kernel_size", "stride", "padding")
     _function: ClassVar[Callable[..., Tensor]]
 
@@ -228,7 +228,7 @@ class _AvgPool(SettingsLayer):
         )  # fmt: skip
 
 
-class AvgPool2d(_AvgPool):
+class AvgPool2d(_AvgPoolNd):
     """The mean of each window of an image.
 
     Input ``(batch, channels, height, width)`` or without the batch.
@@ -249,7 +249,7 @@ class AvgPool2d(_AvgPool):
     _function = staticmethod(F.avg_pool2d)
 
 
-class AvgPool3d(_AvgPool):
+class AvgPool3d(_AvgPoolNd):
     """The mean of each window of a volume; arguments as for :class:`AvgPool2d`.
 
     Example:
@@ -263,7 +263,7 @@ class AvgPool3d(_AvgPool):
 # --- power means ----------------------------------------------------------------------------------
 
 
-class _LPPool(SettingsLayer):
+class _LPPoolNd(SettingsLayer):
     _shown = ("norm_type", "kernel_size", "stride", "ceil_mode")
     _function: ClassVar[Callable[..., Tensor]]
 
@@ -286,7 +286,7 @@ class _LPPool(SettingsLayer):
         )
 
 
-class LPPool1d(_LPPool):
+class LPPool1d(_LPPoolNd):
     """The p-norm of each window of a sequence.
 
     Args:
@@ -301,7 +301,7 @@ class LPPool1d(_LPPool):
     _function = staticmethod(F.lp_pool1d)
 
 
-class LPPool2d(_LPPool):
+class LPPool2d(_LPPoolNd):
     """The p-norm of each window of an image; arguments as for :class:`LPPool1d`.
 
     Example:
@@ -312,7 +312,7 @@ class LPPool2d(_LPPool):
     _function = staticmethod(F.lp_pool2d)
 
 
-class LPPool3d(_LPPool):
+class LPPool3d(_LPPoolNd):
     """The p-norm of each window of a volume; arguments as for :class:`LPPool1d`.
 
     Example:

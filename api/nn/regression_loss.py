@@ -7,14 +7,14 @@ from typing import Any
 from tensorplug.autograd.tensor import Tensor
 
 from . import functional as F
-from ._loss import Loss
+from ._loss import _Loss
 
 __all__ = [
     "GaussianNLLLoss", "HuberLoss", "L1Loss", "MSELoss", "PoissonNLLLoss", "SmoothL1Loss",
 ]  # fmt: skip
 
 
-class MSELoss(Loss):
+class MSELoss(_Loss):
     """``(input - target) ** 2``; both of the same shape.
 
     Example:
@@ -26,7 +26,7 @@ class MSELoss(Loss):
         return F.mse_loss(input, target, reduction=self.reduction)
 
 
-class L1Loss(Loss):
+class L1Loss(_Loss):
     """``abs(input - target)``; both of the same shape.
 
     Example:
@@ -38,7 +38,7 @@ class L1Loss(Loss):
         return F.l1_loss(input, target, reduction=self.reduction)
 
 
-class SmoothL1Loss(Loss):
+class SmoothL1Loss(_Loss):
     """Half the squared difference over ``beta`` up to ``beta``, from there in a straight line.
 
     Args:
@@ -64,7 +64,7 @@ class SmoothL1Loss(Loss):
         return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
 
 
-class HuberLoss(Loss):
+class HuberLoss(_Loss):
     """Half the squared difference up to ``delta``, from there on in a straight line.
 
     Args:
@@ -84,7 +84,7 @@ class HuberLoss(Loss):
         return F.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
 
 
-class PoissonNLLLoss(Loss):
+class PoissonNLLLoss(_Loss):
     """The negative log-likelihood of counts under Poisson distributions.
 
     Args:
@@ -119,7 +119,7 @@ class PoissonNLLLoss(Loss):
         )  # fmt: skip
 
 
-class GaussianNLLLoss(Loss):
+class GaussianNLLLoss(_Loss):
     """The negative log-likelihood of targets under normal distributions.
 
     Args:

@@ -6,6 +6,8 @@ import pytest
 
 import tensorplug as tp
 from tensorplug import nn
+from tensorplug.nn.modules.batchnorm import _BatchNorm
+from tensorplug.nn.modules.utils import _pair
 
 
 def test_super_init_of_several_bases() -> None:
@@ -79,3 +81,28 @@ def test_state_of_another_library() -> None:
     x = [[1.0, -2.0, 0.5], [0.0, 1.0, 2.0]]
     expected = theirs(torch.tensor(x)).detach().flatten().tolist()
     assert ours(tp.tensor(x)).flatten().tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_second_address_of_the_layers() -> None:
+    assert issubclass(nn.BatchNorm2d, _BatchNorm)
+    assert not issubclass(nn.InstanceNorm2d, _BatchNorm)
+    assert nn.modules.conv.Conv2d is nn.Conv2d
+    assert nn.modules.pooling.AdaptiveAvgPool2d is nn.AdaptiveAvgPool2d
+    assert issubclass(nn.L1Loss, nn.modules.loss._Loss)
+    assert nn.modules.Module is nn.Module
+    assert _pair(3) == (3, 3)
+    assert _pair([1, 2]) == (1, 2)
+
+
+def test_second_addresses_are_those_of_torch() -> None:
+    torch = pytest.importorskip("torch")
+    for name, place in vars(nn.modules).items():
+        if not hasattr(torch.nn.modules, name) or name == "utils" or name.startswith("_"):
+            continue
+        theirs = vars(getattr(torch.nn.modules, name))
+        public = [
+            key for key, value in theirs.items()
+            if isinstance(value, type) and value.__module__ == f"torch.nn.modules.{name}"
+            and hasattr(nn, key)
+        ]  # fmt: skip
+        assert all(getattr(place, key) is getattr(nn, key) for key in public), name
