@@ -50,11 +50,11 @@ class _Geometry(NamedTuple):
         """Where the input lies in the padded input."""
         return tuple(slice(p, p + n) for n, p in zip(self.size, self.padding, strict=True))
 
-    def under(self, offset: Sizes, block: Block) -> tuple[slice, ...]:
-        """The padded input that one kernel position meets, for some of the outputs."""
+    def under(self, block: Block) -> tuple[slice, ...]:
+        """The part of the padded input that some of the outputs are made from."""
         return tuple(
-            slice(i * d + b.start * s, i * d + (b.stop - 1) * s + 1, s)
-            for i, d, s, b in zip(offset, self.dilation, self.stride, block, strict=True)
+            slice(b.start * s, (b.stop - 1) * s + (k - 1) * d + 1)
+            for k, d, s, b in zip(self.kernel, self.dilation, self.stride, block, strict=True)
         )
 
 
@@ -136,6 +136,8 @@ class _Convolution:
         """Matrix products, one for each group."""
         if x.shape[0] == 1:
             return self.xp.dot(x[0], y[0])[None]
+        if x.shape[2] == 1:
+            return x * y
         return self.xp.matmul(x, y)
 
     # --- kernels ----------------------------------------------------------------------------------
@@ -161,10 +163,9 @@ class _Convolution:
         for images, block, columns in self._columns(x, where):
             target = turned[(_EVERY, *block, images)]
             found = self._product(matrix, columns).reshape(target.shape)
-            if offset is None:
-                target[...] = found
-            else:
-                xp.add(found, offset[..., None], out=target)
+            if offset is not None:
+                found += offset[..., None]
+            target[...] = found
         return out.astype(dtype, copy=False)
 
     def weight(
@@ -213,7 +214,8 @@ class _Convolution:
         groups, outputs, depth = where.groups, weight.shape[0], weight.shape[1]
         split = weight.reshape(groups, outputs // groups, depth, *where.kernel)
         flip = (_EVERY,) * 3 + (slice(None, None, -1),) * len(where.kernel)
-        turned = split.swapaxes(1, 2)[flip].reshape(groups * depth, -1, *where.kernel)
+        turned = self.xp.ascontiguousarray(split.swapaxes(1, 2)[flip])
+        turned = turned.reshape(groups * depth, -1, *where.kernel)
         padding = tuple(
             d * (k - 1) - p
             for d, k, p in zip(where.dilation, where.kernel, where.padding, strict=True)
@@ -235,12 +237,34 @@ class _Convolution:
                 rows = part.reshape(groups, weight.shape[0] // groups, -1)
                 columns = self._product(matrix, rows)
                 columns = columns.reshape(channels, *where.kernel, *part.shape[1:])
-                for offset in product(*map(range, where.kernel)):
-                    target = padded[(_EVERY, *where.under(offset, block))]
-                    target += columns[(_EVERY, *offset)]
+                target = padded[(_EVERY, *where.under(block))]
+                target += self._summed(columns, where, 1)
             inner = padded[(_EVERY, *where.inner)]
             out[chunk] = inner.transpose(inner.ndim - 1, *range(inner.ndim - 1))
         return out
+
+    def _summed(self, columns: Any, where: _Geometry, lead: int) -> Any:
+        """Columns (..., *kernel, *block, ...) after ``lead`` dimensions, added up where they meet.
+
+        One dimension after the other, from the last: each has fewer left to add up.
+        """
+        rank = len(where.kernel)
+        for axis in reversed(range(rank)):
+            k, s, d = where.kernel[axis], where.stride[axis], where.dilation[axis]
+            at, after = lead + axis, lead + 2 * axis + 1  # of its kernel and of its outputs
+            shape = columns.shape
+            n, rest = shape[after], shape[after + 1 :]
+            before = (*shape[:at], *shape[at + 1 : after])
+            if n == 1 and axis == 0 and d == 1:  # a row of outputs: nothing meets
+                columns = columns.reshape(*before, k, *rest)
+                continue
+            total = self.xp.zeros((*before, (k - 1) * d + (n - 1) * s + 1, *rest), columns.dtype)
+            for i in range(k):
+                place = slice(i * d, i * d + (n - 1) * s + 1, s)
+                part = total[(*(_EVERY,) * (after - 1), place)]
+                part += columns[(*(_EVERY,) * at, i)]
+            columns = total
+        return columns
 
     # --- columns as a result ----------------------------------------------------------------------
     def unfold(self, x: Any, kernel: Sizes, dilation: Sizes, padding: Sizes, stride: Sizes) -> Any:
@@ -261,9 +285,7 @@ class _Convolution:
         split = columns.reshape(images, channels, *kernel, *where.out)
         padded = self.xp.zeros((images, channels, *where.padded), columns.dtype)
         whole = tuple(slice(0, n) for n in where.out)
-        for offset in product(*map(range, kernel)):
-            target = padded[(_EVERY, _EVERY, *where.under(offset, whole))]
-            target += split[(_EVERY, _EVERY, *offset)]
+        padded[(_EVERY, _EVERY, *where.under(whole))] = self._summed(split, where, 2)
         return self.xp.ascontiguousarray(padded[(_EVERY, _EVERY, *where.inner)])
 
 

@@ -8,6 +8,7 @@ A maximum or a sum over a window is one over its rows, then over its columns: fo
 from __future__ import annotations
 
 import math
+from itertools import product
 from typing import Any
 
 from .base import Kernel
@@ -15,6 +16,8 @@ from .base import Kernel
 __all__ = ["kernels"]
 
 Sizes = tuple[int, ...]
+
+_WORDS = {2: "i2", 4: "i4", 8: "i8"}
 
 
 def _reach(kernel: int, stride: int, dilation: int, out: int) -> int:
@@ -125,6 +128,39 @@ class _Pooling:
             value, code = best, found
         return code
 
+    def maximum_back(
+        self, g: Any, x: Any, top: Any, kernel: Sizes, stride: Sizes, padding: Sizes,
+        dilation: Sizes, out: Sizes,
+    ) -> Any:  # fmt: skip
+        """``g`` where the largest element of each window is."""
+        xp, size = self.xp, x.shape[-len(kernel) :]
+        distinct = all(s > d * (k - 1) for k, s, d in zip(kernel, stride, dilation, strict=True))
+        word = _WORDS.get(g.dtype.itemsize)
+        inside = all(
+            (n - 1) * s + k <= m for n, s, k, m in zip(out, stride, kernel, size, strict=True)
+        )
+        plain = distinct and inside and not any(padding) and word and math.prod(kernel) <= 16
+        if not plain or any(d != 1 for d in dilation) or not g.size or xp.isnan(xp.max(top)):
+            indices = self.indices(x, kernel, stride, padding, dilation, out)
+            return self.spread(g, indices, size, distinct)
+        spread = xp.zeros(x.shape, g.dtype)
+        target, bits = spread.view(word), xp.ascontiguousarray(g).view(word)
+        free: Any = None  # windows whose largest element is still to come
+        for offset in product(*map(range, kernel)):
+            at = tuple(
+                slice(i, i + (n - 1) * s + 1, s)
+                for i, n, s in zip(offset, out, stride, strict=True)
+            )
+            hit = x[(..., *at)] == top
+            if free is not None:
+                hit &= free
+                free ^= hit
+            else:
+                free = ~hit
+            # All bits of the gradient or none: 0 also where it is infinite.
+            xp.bitwise_and(bits, xp.negative(hit.view("i1"), dtype=word), out=target[(..., *at)])
+        return spread
+
     def spread(self, g: Any, indices: Any, size: Sizes, distinct: bool) -> Any:
         """Zeros of spatial ``size`` with ``g`` put, or added, at flat indices of the last dims."""
         xp, rank = self.xp, len(size)
@@ -182,6 +218,7 @@ def kernels(xp: Any) -> dict[str, Kernel]:
     return {
         "max_pool": pooling.maximum,
         "max_pool_indices": pooling.indices,
+        "max_pool_grad": pooling.maximum_back,
         "max_pool_back": pooling.spread,
         "sum_pool": pooling.total,
         "sum_pool_back": pooling.total_back,

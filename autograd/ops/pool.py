@@ -112,17 +112,24 @@ _WINDOW = ("kernel", "stride", "padding", "dilation", "out_size")
 
 
 def _max_back(
-    F: Any, g: Any, x: Any, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes,
-    out_size: Sizes,
+    F: Any, g: Any, x: Any, out: Any, kernel: Sizes, stride: Sizes, padding: Sizes,
+    dilation: Sizes, out_size: Sizes,
 ) -> Any:  # fmt: skip
     indices = F.max_pool_indices(x, kernel, stride, padding, dilation, out_size)
     distinct = all(s > d * (k - 1) for k, s, d in zip(kernel, stride, dilation, strict=True))
     return F.max_pool_back(g, indices, tuple(x.shape[-len(kernel) :]), distinct)
 
 
-# Indices cost as much as the maxima: they are only worked out when a gradient is asked for.
+# Indices cost more than the maxima: they are only worked out when a gradient is asked for.
 op("max_pool", GENERIC, inputs=("x",), attrs=_WINDOW, xp=None, public=False, generic=_max,
-   node="MaxPool", grad=_max_back)  # fmt: skip
+   node="MaxPool", grad=lambda F, g, x, out, kernel, stride, padding, dilation, out_size:
+       F.max_pool_grad(g, x, out, kernel, stride, padding, dilation, out_size))  # fmt: skip
+op("max_pool_grad", GENERIC, inputs=("x", "source", "top"), attrs=_WINDOW, xp=None, public=False,
+   generic=_max_back, node="MaxPoolBackward",
+   grad={"x": lambda F, g, source, kernel, stride, padding, dilation, out_size: F.pool_collect(
+             g, F.max_pool_indices(source, kernel, stride, padding, dilation, out_size),
+             len(kernel)),
+         ("source", "top"): lambda F, g: (None, None)})  # fmt: skip
 op("max_pool_indices", GENERIC, inputs=("x",), attrs=_WINDOW, xp=None, public=False,
    generic=_max_indices)  # fmt: skip
 op("max_pool_back", GENERIC, inputs=("x", "indices"), attrs=("size", "distinct"), xp=None,
