@@ -14,6 +14,9 @@ __all__ = ["into_kernels", "kernels"]
 _MANY = 4096
 """From so many elements on, one pass of BLAS beats two of NumPy."""
 
+_BLOCK = 10000
+"""OpenBLAS adds so many elements in one thread. SciPy's threads would compete with NumPy's."""
+
 
 def _add_scaled(x: np.ndarray, y: np.ndarray, factor: Any, out: np.ndarray) -> None:
     """``out = x + factor * y``, without a temporary array where BLAS has the type."""
@@ -23,7 +26,9 @@ def _add_scaled(x: np.ndarray, y: np.ndarray, factor: Any, out: np.ndarray) -> N
         one, two = (x, y) if x.flags.c_contiguous else (x.T, y.T)
         if one.flags.c_contiguous and one.flags.writeable and two.flags.c_contiguous:
             axpy = blas.saxpy if x.dtype.char == "f" else blas.daxpy
-            axpy(two.reshape(-1), one.reshape(-1), a=factor)
+            row, other = one.reshape(-1), two.reshape(-1)
+            for start in range(0, x.size, _BLOCK):
+                axpy(other, row, min(_BLOCK, x.size - start), factor, start, 1, start)
             return
     np.add(x, np.multiply(y, factor), out=out, casting="unsafe")
 

@@ -8,6 +8,7 @@ from typing import Any
 import tensorplug as tp
 from tensorplug.autograd.tensor import Tensor
 
+from ._arithmetic import add_scaled
 from ._bundle import State
 from ._settings import given, number, setting
 from .optimizer import Optimizer
@@ -33,8 +34,8 @@ class Averaging(Optimizer):
         beta1, beta2 = map(number, group["betas"])
         step = state["step"] = state["step"] + 1
         average, square = state["exp_avg"], state["exp_avg_sq"]
-        average.mul_(beta1).add_(grad * (1 - beta1))
-        square.mul_(beta2).add_((grad * grad).mul_(1 - beta2))
+        add_scaled(average.mul_(beta1), grad, 1 - beta1)
+        add_scaled(square.mul_(beta2), grad * grad, 1 - beta2)
         return average, square, 1 - beta1**step, 1 - beta2**step
 
 

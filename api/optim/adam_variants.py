@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import tensorplug as tp
 from tensorplug.autograd.tensor import Tensor
 
+from ._arithmetic import add_scaled
 from ._bundle import State
 from ._settings import given, number, setting
 from .adam import Averaging
@@ -64,7 +65,7 @@ class Adamax(Optimizer):
         beta1, beta2 = group["betas"]
         step = state["step"] = state["step"] + 1
         average, largest = state["exp_avg"], state["exp_inf"]
-        average.mul_(beta1).add_(grad * (1 - beta1))
+        add_scaled(average.mul_(beta1), grad, 1 - beta1)
         largest.copy_(tp.maximum(largest * beta2, grad.abs().add_(group["eps"])))
         return average / largest, -setting(group, "lr") / (1 - beta1**step)
 

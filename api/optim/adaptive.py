@@ -8,6 +8,7 @@ from typing import Any
 import tensorplug as tp
 from tensorplug.autograd.tensor import Tensor
 
+from ._arithmetic import add_scaled
 from ._bundle import State
 from ._settings import given, setting
 from .optimizer import Optimizer
@@ -130,9 +131,9 @@ class Adadelta(Optimizer):
         rho, eps = group["rho"], group["eps"]
         state["step"] = state["step"] + 1
         square, steps = state["square_avg"], state["acc_delta"]
-        square.mul_(rho).add_((grad * grad).mul_(1 - rho))
+        add_scaled(square.mul_(rho), grad * grad, 1 - rho)
         delta = (steps + eps).sqrt_().div_((square + eps).sqrt_()).mul_(grad)
-        steps.mul_(rho).add_((delta * delta).mul_(1 - rho))
+        add_scaled(steps.mul_(rho), delta * delta, 1 - rho)
         return delta, -setting(group, "lr")
 
 
@@ -198,9 +199,9 @@ class RMSprop(Optimizer):
         alpha, rate = group["alpha"], -setting(group, "lr")
         state["step"] = state["step"] + 1
         square = state["square_avg"]
-        square.mul_(alpha).add_((grad * grad).mul_(1 - alpha))
+        add_scaled(square.mul_(alpha), grad * grad, 1 - alpha)
         if group["centered"]:
-            mean = state["grad_avg"].mul_(alpha).add_(grad * (1 - alpha))
+            mean = add_scaled(state["grad_avg"].mul_(alpha), grad, 1 - alpha)
             square = square - mean * mean
         scaled = grad / square.sqrt().add_(group["eps"])
         if group["momentum"] > 0:

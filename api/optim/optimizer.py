@@ -9,10 +9,10 @@ from itertools import chain
 from typing import Any
 
 import tensorplug as tp
-from tensorplug.autograd.inplace import bump
 from tensorplug.autograd.tensor import Tensor
 from tensorplug.nn._hooks import RemovableHandle, add_hook
 
+from ._arithmetic import add_scaled
 from ._bundle import Bundles, State
 from ._saving import Saving
 from ._settings import number, required, setting
@@ -65,16 +65,6 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return call
-
-
-def _add(param: Tensor, direction: Tensor, rate: Any) -> None:
-    """``param += rate * direction``, in one pass where the device can do that."""
-    kernel = param._device.backend.into_kernels().get("add_scaled")
-    if kernel is None or type(rate) is Tensor or direction._dtype is not param._dtype:
-        param.add_(direction * rate)
-    else:
-        kernel(param._h, direction._h, rate, param._h)
-        bump(param)
 
 
 class Optimizer(Saving):
@@ -244,7 +234,7 @@ class Optimizer(Saving):
         for param in params:
             state = self.state.get(param, {})
             direction, rate = self._change(group, state, param, param._grad)
-            _add(param, direction, rate)
+            add_scaled(param, direction, rate)
             if state:
                 self.state[param] = state
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tensorplug.autograd.tensor import Tensor
 
+from ._arithmetic import add_scaled
 from ._bundle import State
 from ._settings import given, number
 from .optimizer import Optimizer
@@ -72,6 +73,6 @@ class SGD(Optimizer):
             if buffer is None:
                 buffer = state["momentum_buffer"] = grad.clone()
             else:
-                buffer.mul_(momentum).add_(grad * (1 - group["dampening"]))
+                add_scaled(buffer.mul_(momentum), grad, 1 - group["dampening"])
             grad = grad + buffer * momentum if group["nesterov"] else buffer
         return grad, -number(group["lr"])

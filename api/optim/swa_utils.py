@@ -10,6 +10,7 @@ from typing import Any, Literal
 import tensorplug as tp
 from tensorplug.autograd.modes import no_grad
 from tensorplug.autograd.tensor import Tensor
+from tensorplug.nn.batchnorm import _BatchNorm
 from tensorplug.nn.module import Module
 
 from ._schedule import LRScheduler, per_group
@@ -153,11 +154,7 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
         model: the model, usually an :class:`AveragedModel`.
         device: where to bring the batches first.
     """
-    layers: list[Any] = [
-        layer
-        for layer in model.modules()
-        if hasattr(layer, "reset_running_stats") and hasattr(layer, "momentum")
-    ]
+    layers = [layer for layer in model.modules() if isinstance(layer, _BatchNorm)]
     if not layers:
         return
     momenta, was_training = [layer.momentum for layer in layers], model.training

@@ -66,34 +66,17 @@ def test_buffers_can_be_averaged() -> None:
     assert averaged.module.scale.tolist() == [3.0, 3.0]
 
 
-class _Norm(nn.Module):
-    """A batch normalisation that counts its batches."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.momentum: float | None = 0.1
-        self.register_buffer("mean", tp.full((2,), 9.0))
-        self.batches = 7
-
-    def reset_running_stats(self) -> None:
-        self.mean = tp.zeros(2)
-        self.batches = 0
-
-    def forward(self, x: tp.Tensor) -> tp.Tensor:
-        self.batches += 1
-        weight = 1 / self.batches if self.momentum is None else self.momentum
-        if self.training:
-            self.mean = self.mean * (1 - weight) + x.mean(0) * weight
-        return x - self.mean
-
-
 def test_statistics_are_computed_anew() -> None:
-    model = nn.Sequential(_Norm(), nn.Identity()).eval()
-    data = [tp.full((3, 2), value) for value in (1.0, 2.0, 6.0)]
-    swa_utils.update_bn([(x, None) for x in data], model, device="cpu")
-    assert model[0].mean.tolist() == [3.0, 3.0]
-    assert model[0].momentum == 0.1
-    assert not model.training
+    results = []
+    for lib in (tp, torch):
+        model = lib.nn.Sequential(lib.nn.BatchNorm1d(2), lib.nn.InstanceNorm1d(2)).eval()
+        data = [lib.full((3, 2, 2), value) * lib.arange(2.0) for value in (1.0, 2.0, 6.0)]
+        lib.optim.swa_utils.update_bn([(x, None) for x in data], model, device="cpu")
+        norm = model[0]
+        assert norm.momentum == 0.1
+        assert not model.training
+        results.append([*norm.running_mean.tolist(), *norm.running_var.tolist()])
+    assert results[0] == pytest.approx(results[1])
     plain = nn.Linear(1, 1)
     swa_utils.update_bn(iter(()), plain)  # nothing to do
     assert plain.training

@@ -1,0 +1,20 @@
+"""Arithmetic in place, in as few passes over memory as a device can do it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tensorplug.autograd.inplace import bump
+from tensorplug.autograd.tensor import Tensor
+
+__all__ = ["add_scaled"]
+
+
+def add_scaled(x: Tensor, y: Tensor, factor: Any) -> Tensor:
+    """``x += factor * y``, without history; ``factor`` is a Python number or a tensor."""
+    kernel = x._device.backend.into_kernels().get("add_scaled")
+    if kernel is None or type(factor) is Tensor or y._dtype is not x._dtype:
+        return x.add_(y * factor)
+    kernel(x._h, y._h, factor, x._h)
+    bump(x)
+    return x
