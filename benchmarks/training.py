@@ -22,6 +22,12 @@ def _mlp(m: Any) -> tuple[Any, Any, tuple[int, ...]]:
     return model, m.optim.SGD(model.parameters(), lr=0.01), (784,)
 
 
+def _tiny(m: Any) -> tuple[Any, Any, tuple[int, ...]]:
+    nn = m.nn
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 1))
+    return model, m.optim.SGD(model.parameters(), lr=0.01), (8,)
+
+
 def _cnn(m: Any) -> tuple[Any, Any, tuple[int, ...]]:
     nn = m.nn
     model = nn.Sequential(
@@ -43,11 +49,13 @@ def _step(m: Any, build: Callable[[Any], tuple[Any, Any, tuple[int, ...]]]) -> C
     model, optimizer, shape = build(m)
     rng = np.random.default_rng(0)
     x = m.tensor(rng.random((BATCH, *shape), np.float32))
-    target = m.tensor(rng.integers(0, 10, BATCH))
+    loss, target = m.nn.functional.cross_entropy, m.tensor(rng.integers(0, 10, BATCH))
+    if model(x).shape[-1] == 1:
+        loss, target = m.nn.functional.mse_loss, m.tensor(rng.random((BATCH, 1), np.float32))
 
     def step() -> None:
         optimizer.zero_grad()
-        m.nn.functional.cross_entropy(model(x), target).backward()
+        loss(model(x), target).backward()
         optimizer.step()
 
     return step
@@ -63,5 +71,9 @@ def _row(name: str, build: Callable[[Any], tuple[Any, Any, tuple[int, ...]]]) ->
 
 def training() -> Group:
     """One optimizer step at batch 64."""
-    rows = [_row("MLP 784-500-10, SGD", _mlp), _row("CNN (LeNet) 1x28x28, Adam", _cnn)]
+    rows = [
+        _row("MLP 784-500-10, SGD", _mlp),
+        _row("MLP 8-16-1, SGD", _tiny),
+        _row("CNN (LeNet) 1x28x28, Adam", _cnn),
+    ]
     return Group("training step, batch 64", rows)

@@ -154,9 +154,7 @@ class autocast:
         enabled: bool = True,
         cache_enabled: bool | None = None,
     ) -> None:
-        if not isinstance(device_type, str):
-            got = type(device_type).__name__
-            raise ValueError(f"autocast: expected device_type to be a text, got {got}")
+        _check_text("autocast", device_type)
         if not is_autocast_available(device_type) and device_type != "cuda":
             raise RuntimeError(
                 f"autocast: expected an installed device_type, got {device_type!r}; "
@@ -202,7 +200,7 @@ class autocast:
         _DTYPES.set(dtypes)
         _CACHE_ENABLED.set(cached)
 
-    def __call__(self, func: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, func: Any) -> Callable[..., Any]:
         if not callable(func):
             got = type(func).__name__
             raise TypeError(

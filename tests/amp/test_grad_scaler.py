@@ -34,9 +34,7 @@ def _run(lib: Any, norm: float) -> tuple[list[float], Any]:
                 loss = loss * float("inf")
             scaler.scale(loss).backward()
         scaler.unscale_(optimizer)
-        total = sum((param.grad**2).sum() for param in model.parameters()) ** 0.5
-        for param in model.parameters():
-            param.grad.mul_((norm / (total + 1e-6)).clamp(max=1.0))
+        total = lib.nn.utils.clip_grad_norm_(model.parameters(), norm)
         scaler.step(optimizer)
         scaler.update()
         scheduler.step()
