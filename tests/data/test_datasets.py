@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import OrderedDict, namedtuple
+from collections import OrderedDict, defaultdict, namedtuple
 from collections.abc import Iterator
 from typing import Any
 
@@ -256,6 +256,9 @@ def test_collate_containers() -> None:
     assert isinstance(named, OrderedDict)
     assert named["k"].tolist() == [1, 2]
     assert [part.tolist() for part in D.default_collate([range(2), range(2)])] == [[0, 0], [1, 1]]
+    counted = D.default_collate([defaultdict(list, k=1), defaultdict(list, k=2)])
+    assert counted["k"].tolist() == [1, 2]
+    assert counted["new"] == []
 
 
 def test_collate_errors() -> None:
@@ -271,6 +274,7 @@ def test_convert() -> None:
     assert converted["a"][1] == "t"
     assert isinstance(converted["b"].x, tp.Tensor)
     assert converted["b"].y == 3
+    assert D.default_convert((1, "t")) == [1, "t"]
     words = np.array(["x"])
     assert D.default_convert(words) is words
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,10 @@ def _rebuild(like: Any, values: Any) -> Any:
     if type(like) in (dict, list):
         return values
     try:
+        if isinstance(like, MutableMapping):  # a copy keeps what a subclass knows besides
+            found = copy(like)
+            found.update(values)
+            return found
         return type(like)(values)
     except TypeError:  # a range, or a constructor of its own: keep the plain container
         return values
@@ -85,6 +90,8 @@ def _rebuild(like: Any, values: Any) -> Any:
 
 def default_convert(data: Any) -> Any:
     """Turn NumPy arrays and scalars in ``data`` into tensors; leave all else as it is.
+
+    Like :func:`default_collate` it makes lists of tuples.
 
     Example:
         >>> default_convert([np.ones(2), "text"])[0].tolist()
@@ -100,5 +107,6 @@ def default_convert(data: Any) -> Any:
     if isinstance(data, tuple) and hasattr(data, "_fields"):
         return type(data)(*map(default_convert, data))
     if isinstance(data, Sequence):
-        return _rebuild(data, [default_convert(value) for value in data])
+        values = [default_convert(value) for value in data]
+        return values if isinstance(data, tuple) else _rebuild(data, values)
     return data
