@@ -285,6 +285,24 @@ def __reduce_ex__(self: Tensor, protocol: int) -> tuple[Any, ...]:
     return _rebuild, (*state, edge(self) is not None, self._is_parameter)
 
 
+def _copied(self: Tensor, memo: dict[Any, Any]) -> Tensor:
+    """A copy; copies that one ``deepcopy`` makes share memory where the originals do."""
+    backend, dtype = self._device.backend, self._dtype
+    info, layout = backend.storage(self._h), backend.layout(self._h)
+    count = info.nbytes // dtype.itemsize
+    whole = self.numel() == count and backend.is_contiguous(self._h)
+    key = (self._device, info.key, dtype)
+    if key not in memo:
+        handle = self._h if whole else backend.as_strided(self._h, (count,), (1,), 0)
+        memo[key] = make(self._device.F.clone(handle), dtype, self._device)
+        if whole:
+            return memo[key]
+    memory = memo[key]
+    out = make(backend.as_strided(memory._h, *layout), dtype, self._device)
+    out._writes = touch(memory)
+    return out
+
+
 @method
 def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
     """A leaf with values and gradient of its own.
@@ -299,7 +317,7 @@ def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
             "the user (graph leaves) support the deepcopy protocol: use .detach() or .clone()",
             op="deepcopy",
         )
-    out = make(self._device.F.clone(self._h), self._dtype, self._device)
+    out = _copied(self, memo)
     out._track = found is self
     memo[id(self)] = out
     if self._is_parameter:

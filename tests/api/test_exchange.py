@@ -1,6 +1,8 @@
-"""Memory shared with other libraries: what is refused, and bfloat16, which NumPy cannot pass on."""
+"""Memory shared with other libraries and in copies; bfloat16, which NumPy cannot pass on."""
 
 from __future__ import annotations
+
+import copy
 
 import numpy as np
 import pytest
@@ -51,3 +53,25 @@ def test_bfloat16_is_shared_both_ways() -> None:
     old = torch.utils.dlpack.from_dlpack(ours.__dlpack__())
     assert old.tolist() == theirs.tolist()
     assert tp.from_dlpack(ours.detach()).dtype is tp.bfloat16
+
+
+@pytest.mark.parametrize("device", ["cpu", "strict:0"])
+def test_deep_copies_share_memory_where_the_originals_do(device: str) -> None:
+    base = tp.arange(6.0, device=device)
+    weight = tp.nn.Parameter(tp.ones(2, 2, device=device))
+    weight.grad = tp.ones(2, 2, device=device)
+    tensors = [base[2:4], base, base.reshape(2, 3).t(), weight, weight.detach(), weight]
+    part, whole, turned, parameter, alias, again = copy.deepcopy(tensors)
+    whole[2] = 9.0
+    assert part.tolist() == [9.0, 3.0]
+    assert turned.tolist() == [[0.0, 3.0], [1.0, 4.0], [9.0, 5.0]]
+    assert turned.stride() == (1, 3)
+    assert base[2].item() == 2.0
+    assert parameter is again
+    alias[0, 0] = 5.0
+    assert parameter[0, 0].item() == 5.0
+    assert isinstance(parameter, tp.nn.Parameter)
+    assert parameter.grad.tolist() == [[1.0, 1.0], [1.0, 1.0]]
+    assert weight[0, 0].item() == 1.0
+    assert copy.deepcopy(tp.zeros(0, 3, device=device)).shape == (0, 3)
+    assert copy.deepcopy(tp.ones(1, device=device).expand(3)).tolist() == [1.0, 1.0, 1.0]
