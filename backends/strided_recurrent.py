@@ -72,23 +72,29 @@ class _Layer:
         return gates
 
     def bias(self, which: tuple[Any, Any]) -> Any:
-        """The bias of the product with the inputs, (gates, 1, H)."""
+        """What is added to the product with the state, (gates, 1, H)."""
         return self.scaled((which[0] + which[1])[:, None]).transpose(0, 2, 1)
 
     def state(self, start: Any, backwards: bool) -> State:
         rows = self.sizes[-1 if backwards else 0]
         return State(_index, self.xp.concatenate, start, rows)
 
-    def before(self, start: Any, values: Any) -> Any:
-        return before(_index, self.xp.concatenate, start, values, self.sizes, self.backwards)
+    def before(self, start: Any, values: Any) -> list[tuple[slice, Any]]:
+        """For some rows at a time, the states that their steps began with."""
+        rows, count = values.shape[0], self.sizes[0]
+        if count != self.sizes[-1]:
+            join = self.xp.concatenate
+            found = before(_index, join, start, values, self.sizes, self.backwards)
+            return [(slice(None), found)]
+        if self.backwards:
+            return [(slice(rows - count), values[count:]), (slice(rows - count, rows), start)]
+        return [(slice(count), start), (slice(count, rows), values[: rows - count])]
 
     def forward(self, x: Any, h0: Any, c0: Any) -> tuple[Any, ...]:
         xp = self.xp
         self.out = xp.empty((x.shape[0], h0.shape[1]), x.dtype)
-        pre = self.room(x)
-        xp.matmul(x, self.scaled(self.w_ih).transpose(0, 2, 1), out=pre)
-        if self.biases is not None:
-            pre += self.bias(self.biases)
+        xp.matmul(x, self.scaled(self.w_ih).transpose(0, 2, 1), out=self.room(x))
+        bias = None if self.biases is None else self.bias(self.biases)
         weight = xp.ascontiguousarray(self.scaled(self.w_hh).transpose(0, 2, 1))
         room = xp.empty((self.gates, h0.shape[0], self.width), x.dtype)
         hidden = self.state(h0, self.backwards)
@@ -96,6 +102,8 @@ class _Layer:
         for rows in steps(self.sizes, self.backwards):
             h = hidden.resize(rows.stop - rows.start)
             product = xp.matmul(h, weight, out=room[:, : h.shape[0]])
+            if bias is not None:  # here, because the products are in the cache
+                product += bias
             hidden.now = self.step(rows, product, h, cell)
         last = None if cell is None else cell.last().copy()
         return self.out, hidden.last().copy(), last, self.kept
@@ -135,11 +143,16 @@ class _Layer:
         return (
             for_x,
             _flat(matmul(inputs.transpose(0, 2, 1), x)) if needs[3] else None,
-            _flat(rolled(matmul(hidden.transpose(0, 2, 1), h), -1)) if needs[4] else None,
+            _flat(rolled(self.outer(hidden, h), -1)) if needs[4] else None,
             _flat(matmul(ones, inputs)) if needs[5] else None,
             _flat(rolled(matmul(ones, hidden), -1)) if needs[6] else None,
             self.for_projection() if needs[7] else None,
         )
+
+    def outer(self, gates: Any, h: list[tuple[slice, Any]]) -> Any:
+        """The sum over all rows of the products of gates and states: (gates, H, outputs)."""
+        parts = (self.xp.matmul(gates[:, rows].transpose(0, 2, 1), part) for rows, part in h)
+        return sum(parts)
 
 
 class _Plain(_Layer):
@@ -186,6 +199,8 @@ class _Lstm(_Layer):
 
     gates, sigmoids = 4, (0, 1, 3)
     grads: Any
+    inner: Any
+    """The output before the projection."""
 
     def room(self, x: Any) -> Any:
         self.kept = self.xp.empty((5, x.shape[0], self.width), x.dtype)
@@ -207,19 +222,25 @@ class _Lstm(_Layer):
         return xp.dot(o * xp.tanh(now), self.w_hr.T, out=self.out[rows])
 
     def slopes(self, h: Any, c0: Any) -> None:
-        xp, (i, _, g, o, now) = self.xp, self.kept
-        tanh = xp.tanh(now)
-        self.along = 1 - tanh * tanh
-        self.along *= o
-        gates = self.kept[:4]
-        slopes = xp.subtract(1, gates)  # of a sigmoid s: s (1 - s); the other factor by gate
-        slopes *= gates
-        xp.multiply(g, g, out=slopes[2])
-        xp.subtract(1, slopes[2], out=slopes[2])
-        slopes[0] *= g
-        slopes[1] *= self.before(c0, now)
-        slopes[2] *= i
-        slopes[3] *= tanh
+        xp, (i, f, g, o, now) = self.xp, self.kept
+        along = xp.tanh(now)
+        self.inner = self.out if self.w_hr is None else o * along
+        along *= self.inner
+        self.along = xp.subtract(o, along, out=along)  # o (1 - tanh(c)^2)
+        slopes = xp.empty((4, *now.shape), now.dtype)
+        for_i, for_f, for_g, for_o = slopes
+        xp.subtract(1, i, out=for_i)
+        for_i *= i
+        for_i *= g
+        xp.subtract(1, f, out=for_f)
+        for_f *= f
+        for rows, start in self.before(c0, now):
+            for_f[rows] *= start
+        xp.multiply(g, g, out=for_g)
+        xp.subtract(1, for_g, out=for_g)
+        for_g *= i
+        xp.subtract(1, o, out=for_o)
+        for_o *= self.inner
         self.for_inputs = self.for_hidden = slopes
         self.grads = None if self.w_hr is None else xp.empty_like(self.out)
 
@@ -236,7 +257,7 @@ class _Lstm(_Layer):
         cell.now = self.xp.multiply(dh, self.kept[1, rows], out=dh)
 
     def for_projection(self) -> Any:
-        return self.xp.dot(self.grads.T, self.kept[3] * self.xp.tanh(self.kept[4]))
+        return self.xp.dot(self.grads.T, self.inner)
 
 
 class _Gru(_Layer):
@@ -249,9 +270,9 @@ class _Gru(_Layer):
 
     def bias(self, which: tuple[Any, Any]) -> Any:
         inputs, hidden = (self.by_gate(bias)[:, None] * self.half for bias in which)
-        inputs[:2] += hidden[:2]
-        self.inner = hidden[2]
-        return inputs
+        self.kept[2] += inputs[2]
+        hidden[:2] += inputs[:2]
+        return hidden
 
     def room(self, x: Any) -> Any:
         self.kept = self.xp.empty((4, x.shape[0], self.width), x.dtype)
@@ -264,10 +285,7 @@ class _Gru(_Layer):
         xp.tanh(both, out=both)
         both *= 0.5
         both += 0.5
-        if self.biases is None:
-            inner[...] = product[2]
-        else:
-            xp.add(product[2], self.inner, out=inner)
+        inner[...] = product[2]
         n += r * inner
         xp.tanh(n, out=n)
         now = xp.subtract(h, n, out=self.out[rows])
@@ -286,7 +304,8 @@ class _Gru(_Layer):
         xp.subtract(1, r, out=slopes[1])
         slopes[1] *= slopes[0]
         slopes[1] *= inner
-        xp.subtract(h, n, out=slopes[2])
+        for rows, start in h:
+            xp.subtract(start, n[rows], out=slopes[2, rows])
         slopes[2] *= z
         slopes[2] *= rest
         self.all = slopes

@@ -45,6 +45,32 @@ def _cnn(m: Any) -> tuple[Any, Any, tuple[int, ...]]:
     return model, m.optim.Adam(model.parameters()), (1, 28, 28)
 
 
+def _sequences(m: Any, body: Any) -> tuple[Any, Any, tuple[int, ...]]:
+    """Ten logits from the last of 32 states, which ``body`` makes of vectors of 64 numbers."""
+
+    class Model(m.nn.Module):  # type: ignore[misc, name-defined]  # of either library
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.out = body, m.nn.Linear(64, 10)
+
+        def forward(self, x: Any) -> Any:
+            states = self.body(x)
+            states = states[0] if isinstance(states, tuple) else states
+            return self.out(states[:, -1])
+
+    model = Model()
+    return model, m.optim.Adam(model.parameters()), (32, 64)
+
+
+def _lstm(m: Any) -> tuple[Any, Any, tuple[int, ...]]:
+    return _sequences(m, m.nn.LSTM(64, 64, batch_first=True))
+
+
+def _transformer(m: Any) -> tuple[Any, Any, tuple[int, ...]]:
+    layer = m.nn.TransformerEncoderLayer(64, 4, 256, dropout=0.0, batch_first=True)
+    return _sequences(m, m.nn.TransformerEncoder(layer, 2))
+
+
 def _step(m: Any, build: Callable[[Any], tuple[Any, Any, tuple[int, ...]]]) -> Callable[[], None]:
     model, optimizer, shape = build(m)
     rng = np.random.default_rng(0)
@@ -75,5 +101,7 @@ def training() -> Group:
         _row("MLP 784-500-10, SGD", _mlp),
         _row("MLP 8-16-1, SGD", _tiny),
         _row("CNN (LeNet) 1x28x28, Adam", _cnn),
+        _row("LSTM 64, 32 steps, Adam", _lstm),
+        _row("transformer 2 x 64, 32 steps", _transformer),
     ]
     return Group("training step, batch 64", rows)
