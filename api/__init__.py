@@ -39,10 +39,9 @@ from .cuda import amp as _cuda_amp  # makes tensorplug.cuda.amp
 from ._creation import (
     as_tensor as as_tensor,
     asarray as asarray,
-    from_dlpack as from_dlpack,
-    from_numpy as from_numpy,
     tensor as tensor,
 )
+from ._foreign import from_dlpack as from_dlpack, from_numpy as from_numpy
 from ._formats import (
     channels_last as channels_last,
     channels_last_3d as channels_last_3d,

@@ -28,9 +28,9 @@ from .amp.autocast_mode import set_autocast_cache_enabled as set_autocast_cache_
 from .amp.autocast_mode import set_autocast_dtype as set_autocast_dtype
 from ._creation import as_tensor as as_tensor
 from ._creation import asarray as asarray
-from ._creation import from_dlpack as from_dlpack
-from ._creation import from_numpy as from_numpy
 from ._creation import tensor as tensor
+from ._foreign import from_dlpack as from_dlpack
+from ._foreign import from_numpy as from_numpy
 from ._formats import channels_last as channels_last
 from ._formats import channels_last_3d as channels_last_3d
 from ._formats import contiguous_format as contiguous_format

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._dlpack import AsWords
+from ._foreign import around, from_dlpack, gaps_within_elements
 from .autograd import slow
 from .autograd.errors import OpError, OpTypeError, OpValueError
 from .autograd.tensor import Tensor, default_dtype_of, make
@@ -16,8 +16,8 @@ from .backends.device import Device, for_array, get_default_device
 from .backends.dtypes import DType
 
 __all__ = [
-    "as_tensor", "asarray", "check_dtype", "device_of", "evenly", "finish", "from_dlpack",
-    "from_numpy", "powers", "shape_of", "tensor", "to_device", "triangle",
+    "as_tensor", "asarray", "check_dtype", "device_of", "evenly", "finish", "powers", "shape_of",
+    "tensor", "to_device", "triangle",
 ]  # fmt: skip
 
 
@@ -184,7 +184,8 @@ def tensor(
     Args:
         data: a number, nested lists of numbers, a tensor or an array.
         dtype: element type; inferred when None: bool, int64, the default float type or complex.
-        device: where to put it (default: the default device).
+        device: where to put it; by default where another library's array or a tensor is, and the
+            default device for all else.
         requires_grad: whether autograd follows it.
 
     Raises:
@@ -197,8 +198,9 @@ def tensor(
     """
     where = None if device is None else device_of(device)
     dtype = check_dtype("tensor", dtype)
-    if isinstance(data, Tensor):
-        copied = data.detach().to(device=where, dtype=dtype, copy=True)
+    source = None if isinstance(data, np.ndarray) else _shared(data)
+    if source is not None:
+        copied = source.detach().to(device=where, dtype=dtype, copy=True)
         return finish(copied, requires_grad)
     target = where or get_default_device()
     array, dtype = _array(data, dtype)
@@ -218,58 +220,32 @@ def to_device(array: np.ndarray, dtype: DType, device: Device) -> Tensor:
     return make(device.backend.from_host(array, device.index), dtype, device)
 
 
-def from_numpy(array: np.ndarray) -> Tensor:
-    """A ``cpu`` tensor that shares its memory with a NumPy array.
-
-    Raises:
-        TypeError: not an array, or of a type without a counterpart.
-        ValueError: the strides are no multiples of the element's size, as in a packed record.
-    """
-    if not isinstance(array, np.ndarray):
-        raise OpTypeError(
-            f"from_numpy: expected a numpy.ndarray, got {type(array).__name__}", op="from_numpy"
-        )
-    device = Device("cpu")
-    if _has_gaps_within_elements(array):
-        raise OpValueError(
-            f"from_numpy: expected strides that are multiples of {array.itemsize} bytes, the "
-            f"size of an element, got {array.strides}; use .copy() for an array of its own",
-            op="from_numpy",
-        )
-    if not array.dtype.isnative:
-        raise OpTypeError(
-            f"from_numpy: expected native byte order, got {array.dtype}; convert it with "
-            ".astype(a.dtype.newbyteorder('='))",
-            op="from_numpy",
-        )
-    return make(device.backend.adopt(array), dtypes.from_numpy(array.dtype), device)
-
-
-def _has_gaps_within_elements(array: np.ndarray) -> bool:
-    """Whether strides cannot be counted in elements, as for a field of packed records."""
-    size = array.itemsize
-    return size > 1 and any(stride % size for stride in array.strides)
-
-
 def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
-    """A tensor of ``data``, without a copy where type and device already fit."""
+    """A tensor of ``data``, without a copy where type and device already fit.
+
+    Arrays of other libraries stay where they are; NumPy's, lists and numbers go to the default
+    device.
+    """
     where = None if device is None else device_of(device)
     dtype = check_dtype("as_tensor", dtype)
-    if isinstance(data, Tensor):
-        return data.to(device=where, dtype=dtype)
-    owner = for_array(data)
-    if isinstance(data, np.ndarray) and _has_gaps_within_elements(data):
+    found = _shared(data)
+    if found is None:
         return tensor(data, dtype=dtype, device=where)
-    if owner is not None:
-        backend = owner.backend
-        handle = backend.adopt(data)
-        found = make(handle, backend.dtype_of(handle), owner)
-        if where is None and isinstance(data, np.ndarray):
-            where = get_default_device()  # arrays of other libraries stay where they are
-        return found.to(device=where, dtype=dtype)
-    if hasattr(data, "__dlpack__") and not isinstance(data, np.generic):
-        return from_dlpack(data).to(device=where, dtype=dtype)
-    return tensor(data, dtype=dtype, device=where)
+    if where is None and isinstance(data, np.ndarray):
+        where = get_default_device()
+    return found.to(device=where, dtype=dtype)
+
+
+def _shared(data: Any) -> Tensor | None:
+    """A tensor over the memory of an array where it is; None for all that needs a copy."""
+    if isinstance(data, Tensor):
+        return data
+    if isinstance(data, np.ndarray):
+        fits = data.dtype.isnative and not gaps_within_elements(data)
+        return around(data, Device("cpu")) if fits else None
+    if isinstance(data, (np.generic, list, tuple, int, float, complex)):
+        return None
+    return from_dlpack(data) if hasattr(data, "__dlpack__") or for_array(data) else None
 
 
 def asarray(
@@ -288,69 +264,18 @@ def asarray(
     if copy:
         return finish(tensor(obj, dtype=dtype, device=device), requires_grad)
     found = as_tensor(obj, dtype=dtype, device=device)
-    if copy is False and not _shares(found, obj):
-        raise ValueError(
-            "asarray: expected to alias the input as copy=False asks, but type, device or layout "
-            "need a copy; leave copy=None"
-        )
+    if copy is False:
+        source = _shared(obj)
+        if source is None or (source._device, source._dtype) != (found._device, found._dtype):
+            raise OpValueError(
+                "asarray: expected to alias the input as copy=False asks, but type, device or "
+                f"layout need a copy, got {type(obj).__name__}; leave copy=None",
+                op="asarray",
+            )
     if requires_grad:
         found = found.detach() if found is obj else found
         found.requires_grad_()
     return found
-
-
-def _shares(found: Tensor, obj: Any) -> bool:
-    if isinstance(obj, Tensor):
-        return found is obj or found._h is obj._h
-    if isinstance(obj, np.ndarray):
-        host = found._device.backend.to_host(found._h)
-        return np.shares_memory(host, obj) or obj.size == 0
-    return hasattr(obj, "__dlpack__")
-
-
-def from_dlpack(ext_tensor: Any) -> Tensor:
-    """A tensor over the memory of any array with ``__dlpack__``, without a copy.
-
-    Raises:
-        TypeError: the object has no ``__dlpack__``.
-        RuntimeError: no installed device can reach that memory.
-    """
-    if isinstance(ext_tensor, Tensor):
-        return ext_tensor.detach()
-    if not hasattr(ext_tensor, "__dlpack__"):
-        raise OpTypeError(
-            "from_dlpack: expected an array with __dlpack__, got "
-            f"{type(ext_tensor).__name__}; use tensor() for numbers and lists",
-            op="from_dlpack",
-        )
-    if isinstance(ext_tensor, np.ndarray):
-        return from_numpy(ext_tensor)
-    owner = for_array(ext_tensor)
-    if owner is not None:
-        handle = owner.backend.adopt(ext_tensor)
-        return make(handle, owner.backend.dtype_of(handle), owner)
-    try:
-        array = np.from_dlpack(ext_tensor)
-    except (BufferError, RuntimeError, TypeError) as error:
-        found = _from_bfloat16(ext_tensor)
-        if found is not None:
-            return found
-        raise OpError(
-            f"from_dlpack: expected memory that the cpu can reach, got {type(ext_tensor).__name__}"
-            f" ({error}); copy it to the host first",
-            op="from_dlpack",
-        ) from error
-    return from_numpy(array)
-
-
-def _from_bfloat16(ext_tensor: Any) -> Tensor | None:
-    """A tensor over an array of bfloat16, which NumPy knows as uint16 only; None for others."""
-    words = AsWords(ext_tensor)
-    try:
-        array = np.from_dlpack(words)
-    except (BufferError, RuntimeError, TypeError):
-        return None
-    return from_numpy(array.view(dtypes.bfloat16.numpy)) if words.found else None
 
 
 slow.as_tensor.append(lambda value, device=None: as_tensor(value, device=device))

@@ -1,4 +1,4 @@
-"""Tensor methods that move values: to Python, NumPy, other libraries, devices and types."""
+"""Tensor methods that move values: to Python, NumPy, devices and types."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 from ._attach import METHODS, method
 from ._creation import as_tensor, device_of, to_device
-from ._dlpack import words_as_bfloat16
 from ._formats import in_format, preserve_format
 from ._indexing import assign, getitem
 from .autograd.errors import OpError, OpTypeError
@@ -144,33 +143,6 @@ def __iter__(self: Tensor) -> Iterator[Tensor]:
 @method
 def __contains__(self: Tensor, value: Any) -> bool:
     return bool((self == value).any())
-
-
-# --- exchange with other libraries ------------------------------------------------------------
-
-
-@method
-def __dlpack__(
-    self: Tensor, *, stream: Any = None, max_version: Any = None, dl_device: Any = None,
-    copy: bool | None = None,
-) -> Any:  # fmt: skip
-    if edge(self) is not None:
-        raise BufferError("__dlpack__: expected no history, got a tensor that requires grad; "
-                          "use .detach()")  # fmt: skip
-    array = self._device.backend.native(self._h)
-    options = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
-    if max_version is not None and max_version[0] < 1:
-        del options["max_version"]  # a consumer older than versions gets a capsule without one
-    given = {k: v for k, v in options.items() if v is not None}
-    if self._dtype is dtypes.bfloat16 and self._device.type == "cpu":
-        # NumPy exports no bfloat16: it gets to see plain words, and the capsule is relabelled.
-        return words_as_bfloat16(array.view("uint16").__dlpack__(**given))
-    return array.__dlpack__(**given)
-
-
-@method
-def __dlpack_device__(self: Tensor) -> tuple[Any, int]:
-    return self._device.backend.native(self._h).__dlpack_device__()
 
 
 # --- moving and copying -----------------------------------------------------------------------

@@ -26,11 +26,17 @@ class ToCopyBackward0(Node):
 
 
 def _move(handle: Any, source: Device, target: Device) -> Any:
+    """A copy of a handle: from device to device where the libraries can, else by the host."""
+    if not (source.backend.shares_host_memory or target.backend.shares_host_memory):
+        try:
+            return target.backend.receive(source.backend.native(handle), target.index, True)
+        except BufferError:
+            pass  # no such way between the two
     return target.backend.from_host(source.backend.to_host(handle), target.index)
 
 
 def transfer(x: Tensor, device: Device) -> Tensor:
-    """A copy of ``x`` on another device, by way of the host.
+    """A copy of ``x`` on another device.
 
     Raises:
         RuntimeError: the device does not support the type.

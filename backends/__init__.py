@@ -17,6 +17,7 @@ from .dtypes import DType
 from .errors import (
     DeviceError,
     KernelNotFound,
+    OpBufferError,
     OpError,
     OpIndexError,
     OpTypeError,
@@ -42,6 +43,7 @@ __all__ = [
     "Kernel",
     "KernelNotFound",
     "Layout",
+    "OpBufferError",
     "OpError",
     "OpIndexError",
     "OpTypeError",

@@ -24,6 +24,7 @@ import numpy as np
 
 from . import dtypes
 from .base import Backend, Kernel, Layout, StorageInfo
+from .dlpack import NO_EXCHANGE
 from .dtypes import ALL, DType
 from .index_kernels import IndexKernels
 from .layout import broadcast_shapes
@@ -149,6 +150,13 @@ class ArrayAPIBackend(IndexKernels, Backend):
         """The library array with the handle's values now; a snapshot, not to be written to."""
         return read(handle)
 
+    def receive(self, array: Any, device: int, copy: bool) -> Handle:
+        place = self._devices[device]
+        try:
+            return self.adopt(self.namespace.from_dlpack(array, device=place, copy=copy))
+        except NO_EXCHANGE as error:
+            raise BufferError(str(error)) from error
+
     def lift(self, kernel: Kernel, numbers: bool = False, name: str = "") -> Kernel:
         """Turn a function of library arrays into one of handles.
 
@@ -191,7 +199,7 @@ class ArrayAPIBackend(IndexKernels, Backend):
         array = read(handle)
         try:
             host = np.from_dlpack(array, device="cpu")
-        except (AttributeError, BufferError, RuntimeError, TypeError, ValueError):
+        except NO_EXCHANGE:
             # No DLPack, none across devices, or no DLPack code for this type.
             host = np.asarray(array)
         view = host.view()

@@ -201,6 +201,21 @@ class Backend:
         """The library array with the handle's values, without a copy where possible."""
         raise NotImplementedError
 
+    def receive(self, array: Any, device: int, copy: bool) -> Handle:
+        """A handle on ``device`` with the values of any library's array, not by way of the host:
+        in memory of its own with ``copy``, else over that of the array.
+
+        Raises:
+            BufferError: it cannot be done, and why.
+        """
+        raise BufferError(f"{self.name} takes no arrays of other libraries")
+
+    def introduce(self, tensor: type, build: Callable[[Any], Any]) -> None:
+        """Make the class of tensors known to the library, where it only takes types that it knows;
+        ``build`` makes a tensor of a library array. Called once, when the backend is loaded.
+        """
+        return
+
     def lift(self, kernel: Kernel, numbers: bool = False, name: str = "") -> Kernel:
         """Turn a function of library arrays into one of handles.
 

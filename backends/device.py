@@ -200,15 +200,22 @@ def _wrong_index(type: str, index: int, count: int, indexed: bool) -> DeviceErro
 
 
 def for_array(array: Any) -> Device | None:
-    """The device that a foreign array lives on, or None if no loaded backend knows it.
+    """The device that a foreign array lives on, or None if no backend knows it.
 
-    Never loads a backend: an array of a library exists only where the library is imported, but
-    the plugin for it need not be in use.
+    Loads a backend only for an array of a library that its plugin requires by name: whether it
+    was in use before makes no difference, and the library is there already.
     """
+    registry = current()
+    registry.discover()
+    library = type(array).__module__.partition(".")[0]
     # A copy: a backend may be loaded by another thread meanwhile.
-    for type, loaded in list(current().loaded.items()):
-        if loaded.backend.owns(array):
-            return Device(type, loaded.backend.device_of(array))
+    for name in [*registry.loaded, *registry.plugins.requiring(library)]:
+        try:
+            backend = registry.load(name).backend
+        except DeviceError:
+            continue  # another plugin may do; it is said when the device is asked for
+        if backend.owns(array):
+            return Device(name, backend.device_of(array))
     return None
 
 

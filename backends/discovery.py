@@ -131,6 +131,14 @@ class Plugins:
         self.wanted: dict[str, str] = {}
         self.declared_ops = False
 
+    def requiring(self, library: str) -> list[str]:
+        """The device types whose plugins require an array library, by its import name."""
+        return [
+            type
+            for type, claims in list(self.claims.items())
+            if any(library in claim.spec.requires for claim in claims)
+        ]
+
     # --- finding ------------------------------------------------------------------------------
     def discover(self, points: Iterable[EntryPoint]) -> None:
         """Admit the plugins of these entry points, in sorted order, whatever they do.

@@ -12,6 +12,7 @@ from typing import Any
 __all__ = [
     "DeviceError",
     "KernelNotFound",
+    "OpBufferError",
     "OpError",
     "OpIndexError",
     "OpTypeError",
@@ -88,6 +89,10 @@ class ValuesError(OpError):
     def __str__(self) -> str:
         text = super().__str__()
         return f"{self.op}: {text}" if self.op else text
+
+
+class OpBufferError(TensorplugError, BufferError):
+    """Memory that cannot be handed from one library to another."""
 
 
 class OpTypeError(TensorplugError, TypeError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -25,13 +25,15 @@ class Unusable(Exception):
 
 
 def load_backend(
-    spec: BackendSpec, kernel_names: Collection[str] | None = None
-) -> tuple[Backend, int]:
+    spec: BackendSpec, kernel_names: Collection[str] | None = None,
+    *tensors: tuple[type, Callable[[Any], Any]],
+) -> tuple[Backend, int]:  # fmt: skip
     """A checked instance of the backend, and how many devices it has.
 
     Args:
         spec: the description.
         kernel_names: the ops that exist, to refuse misspelt kernels; None to let all pass.
+        tensors: what the backend is introduced to; see :meth:`Backend.introduce`.
 
     Raises:
         Unusable: with the phase, ``"library"``, ``"load"``, ``"contract"`` or ``"hardware"``.
@@ -54,6 +56,8 @@ def load_backend(
         advice = backend.no_devices()
         text = f"{text}; {advice}" if advice else text
         raise Unusable("hardware", text)
+    for tensor, build in tensors:
+        backend.introduce(tensor, build)
     return backend, count
 
 

@@ -25,17 +25,9 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 __all__ = [
-    "Loaded",
-    "Registry",
-    "current",
-    "isolated",
-    "kernels",
-    "register",
-    "resolve",
-    "set_kernel_names",
-    "subscribe",
-    "unregister",
-]
+    "Loaded", "Registry", "current", "isolated", "kernels", "register", "resolve",
+    "set_kernel_names", "set_tensor", "subscribe", "unregister",
+]  # fmt: skip
 
 EXTRAS = {
     "cuda": "pip install 'tensorplug[cuda12]' (or [cuda13]) provides cuda",
@@ -169,7 +161,7 @@ class Registry:
         )
 
     def _load(self, claim: Claim) -> Loaded:
-        backend, count = load_backend(claim.spec, _kernel_names())
+        backend, count = load_backend(claim.spec, _kernel_names(), *_tensors)
         return Loaded(backend, claim, count, self._kernels(backend))
 
     def _kernels(self, backend: Backend) -> dict[str, Kernel]:
@@ -287,6 +279,7 @@ def _conflict(claims: list[Claim], wanted: str | None) -> PluginFailure:
 _current = [Registry()]
 _installed_names: list[Callable[[], Collection[str]]] = []
 _listeners: list[Callable[[], None]] = []
+_tensors: list[tuple[type, Callable[[Any], Any]]] = []
 
 
 def current() -> Registry:
@@ -304,6 +297,11 @@ def set_kernel_names(names: Callable[[], Collection[str]]) -> None:
 
 def _kernel_names() -> Collection[str] | None:
     return _installed_names[0]() if _installed_names else None
+
+
+def set_tensor(tensor: type, build: Callable[[Any], Any]) -> None:
+    """Say what :meth:`Backend.introduce` is called with, for backends loaded from now on."""
+    _tensors[:] = [(tensor, build)]
 
 
 def subscribe(listener: Callable[[], None]) -> None:

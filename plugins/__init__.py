@@ -21,13 +21,13 @@ def tensorplug_backends() -> list[BackendSpec]:
         BackendSpec(
             "xla",
             "tensorplug.plugins.jax:JaxBackend",
-            requires="jax",
+            requires=("jax", "jaxlib"),
             install="pip install 'tensorplug[jax]'",
         ),
         BackendSpec(
             "tpu",
             "tensorplug.plugins.jax:JaxBackend",
-            requires="jax",
+            requires=("jax", "jaxlib"),
             install="pip install 'tensorplug[jax]'",
             options={"platform": "tpu"},
         ),

@@ -20,7 +20,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import jax
@@ -32,6 +32,7 @@ from jax.sharding import SingleDeviceSharding
 from ..backends import dtypes
 from ..backends.array_api import ArrayAPIBackend
 from ..backends.base import Kernel
+from ..backends.dlpack import NO_EXCHANGE
 from ..backends.dtypes import DType
 from ..backends.steps import Chain
 from ..backends.storage import Cell, Handle, read
@@ -46,6 +47,8 @@ warnings.filterwarnings("ignore", message="Some donated buffers were not usable"
 
 _Tracer = jax.core.Tracer
 _TYPES: dict[Any, DType] = {dtype.numpy: dtype for dtype in dtypes.ALL}
+_HOST = 1  # DLPack's number for a CPU's memory
+_ALIGNMENT = 64  # bytes; on a CPU, XLA uses memory at such addresses as it is
 
 
 def _scoped() -> bool:
@@ -171,14 +174,37 @@ class JaxBackend(ArrayAPIBackend):
     def owns(self, array: Any) -> bool:
         return isinstance(array, jax.Array)
 
+    def receive(self, array: Any, device: int, copy: bool) -> Handle:
+        place = self._devices[device]
+        if isinstance(array, _Tracer):
+            return self.adopt(array)
+        if isinstance(array, jax.Array):
+            if not copy and array.devices() != {place}:
+                raise BufferError(f"the array is on {array.sharding}, not on {place}")
+            return self.adopt(self._put(array, place))
+        if copy and array.__dlpack_device__()[0] == _HOST:
+            # JAX reads host memory when it gets round to it, and somebody may write to it first.
+            raise BufferError("from_host is the way to copy host memory")
+        take = self._with_64_bits(jnp.from_dlpack)
+        try:
+            return self.adopt(take(array, device=place, copy=copy))
+        except NO_EXCHANGE as error:
+            raise BufferError(str(error)) from error
+
+    def introduce(self, tensor: type, build: Callable[[Any], Any]) -> None:
+        """Make tensors pytrees of one array: JAX's functions then take them."""
+        _register(tensor, build)
+
     def _constant(self, array: np.ndarray) -> Any:
         return jnp.asarray(array)
 
     def from_host(self, array: np.ndarray, device: int) -> Handle:
-        plain = np.asarray(array, array.dtype.newbyteorder("="), order="C")
+        # A copy first: JAX 0.10 may read the host's memory later, or use it as its own, whatever
+        # may_alias= and copy= say, and the caller is free to write to it.
+        own = _aligned(array)
         if _tracing():  # a constant of the program, which runs where its inputs are
-            return self.adopt(jnp.asarray(plain))
-        return self.adopt(self._put(plain, self._devices[device], may_alias=False))
+            return self.adopt(jnp.asarray(own))
+        return self.adopt(self._put(own, self._devices[device]))
 
     @cached_property
     def _put(self) -> Callable[..., Any]:
@@ -298,6 +324,27 @@ class JaxBackend(ArrayAPIBackend):
             self.compiled(jax_random.philox, static_argnums=2, out_shardings=place)
             for place in self._places
         ]
+
+
+def _aligned(array: np.ndarray) -> np.ndarray:
+    """A copy that JAX can use as it is: in row-major order, at an address it likes."""
+    memory = np.empty(array.nbytes + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    found = memory[start : start + array.nbytes].view(array.dtype.newbyteorder("="))
+    found = found.reshape(array.shape)
+    found[...] = array
+    return found
+
+
+@cache
+def _register(tensor: type, build: Callable[[Any], Any]) -> None:
+    """Once per process: JAX refuses a second time."""
+
+    def rebuilt(_: None, leaves: Sequence[Any]) -> Any:
+        # JAX puts all kinds of objects in place of arrays, to look at the structure alone.
+        return build(leaves[0]) if isinstance(leaves[0], jax.Array) else leaves[0]
+
+    jax.tree_util.register_pytree_node(tensor, lambda x: ((x.__jax_array__(),), None), rebuilt)
 
 
 _UNTRACED = get_opaque_trace_state(convention="")

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 import array_api_compat.numpy as namespace
 import numpy as np
 
-from ..backends import strided_fft, strided_linalg, strided_nn
+from ..backends import dtypes, strided_fft, strided_linalg, strided_nn
 from ..backends.base import Kernel
+from ..backends.dlpack import NO_EXCHANGE, AsWords
 from ..backends.strided import StridedBackend
 from ..backends.strided_kernels import into_kernels, kernels
 from . import numpy_linalg, numpy_math, numpy_special
@@ -51,6 +52,16 @@ class NumpyBackend(StridedBackend):
 
     def to_host(self, handle: np.ndarray) -> np.ndarray:
         return handle
+
+    def receive(self, array: Any, device: int, copy: bool) -> np.ndarray:
+        exporter = AsWords(array)
+        try:
+            found = np.from_dlpack(exporter)
+        except NO_EXCHANGE as error:
+            raise BufferError(str(error)) from error
+        if exporter.found:
+            found = found.view(dtypes.bfloat16.numpy)
+        return found.copy() if copy else found
 
     def kernels(self) -> Mapping[str, Kernel]:
         return self._kernels

@@ -68,6 +68,7 @@ OWN_LIBRARY_LAZILY = {
 # The files of api/ where host arrays enter and leave; all others go through kernels.
 NUMPY_IN_API = (
     "api/_creation.py",
+    "api/_foreign.py",
     "api/_repr.py",
     "api/serialization/",
     "api/trainer/_random.py",

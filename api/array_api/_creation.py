@@ -6,6 +6,7 @@ import math
 from typing import Any, Literal
 
 from .. import _creation as creation
+from .. import _foreign as foreign
 from .._creation import check_dtype, device_of, evenly, shape_of, to_device
 from .._functions import copies, join
 from .._functions.create import filled
@@ -63,14 +64,7 @@ def from_dlpack(
     Raises:
         BufferError: ``copy=False`` and the memory cannot be shared.
     """
-    found = creation.from_dlpack(x)
-    where = found._device if device is None else device_of(device)
-    if copy is False and where is not found._device:
-        raise BufferError(
-            f"from_dlpack: expected {found._device}, which copy=False needs, got device={where}; "
-            "leave copy=None"
-        )
-    return moved(found, None, where, copy)
+    return foreign.from_dlpack(x, device=device, copy=copy)
 
 
 # --- constants -----------------------------------------------------------------------------------

@@ -27,6 +27,14 @@ def test_shipped_backend_has_no_fault() -> None:
     assert faults(NumpyBackend()) == []
 
 
+def test_by_default_nothing_is_received_from_other_libraries() -> None:
+    class Bare(Backend):
+        name = "bare"
+
+    with pytest.raises(BufferError, match="bare takes no arrays of other libraries"):
+        Bare().receive([1.0], 0, False)
+
+
 def test_bare_subclass_misses_every_member_without_a_default() -> None:
     class Bare(Backend):
         def to_hots(self, handle: Any) -> Any:

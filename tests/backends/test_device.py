@@ -223,13 +223,19 @@ def test_bad_default_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
 # --- arrays from elsewhere ------------------------------------------------------------------------
 
 
-def test_device_of_an_array_never_loads_a_backend(registry: Any) -> None:
-    assert for_array(np.zeros(3)) is None
-    assert registry.loaded == {}
+def test_device_of_an_array(registry: Any) -> None:
     Device("pair")
     assert for_array(np.zeros(3)) is Device("pair:1")
     assert for_array(np.zeros(4)) is Device("pair:0")
     assert for_array([1, 2]) is None
+    assert list(registry.loaded) == ["pair"]
+
+
+def test_device_of_an_array_whose_library_a_plugin_requires(registry: Any) -> None:
+    assert for_array([1, 2]) is None
+    assert registry.loaded == {}
+    assert for_array(np.zeros(3)) is Device("cpu")
+    assert list(registry.loaded) == ["cpu"]
 
 
 def test_threads_get_the_same_new_device() -> None:

@@ -1,7 +1,8 @@
-"""bfloat16 through DLPack: NumPy knows the type neither way, so its capsules are relabelled.
+"""DLPack: what its exporters raise, and bfloat16, which NumPy knows in neither direction.
 
 A capsule points to a structure of fixed layout in which one byte says what kind of number an
-element is; the 16-bit words themselves are the same for ``bfloat16`` and ``uint16``.
+element is; the 16-bit words themselves are the same for ``bfloat16`` and ``uint16``, so NumPy's
+capsules are relabelled.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-__all__ = ["AsWords", "words_as_bfloat16"]
+__all__ = ["NO_EXCHANGE", "AsWords", "words_as_bfloat16"]
+
+NO_EXCHANGE = (AttributeError, BufferError, RuntimeError, TypeError, ValueError)
+"""What libraries raise where an exchange cannot be done; the standard asks for BufferError."""
 
 _UINT, _BFLOAT = 1, 4
 """DLPack's codes for the two kinds of number."""
