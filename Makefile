@@ -23,11 +23,12 @@ THIRDPARTY := tests/thirdparty/tensorplug-strict
 THIRDPARTY_FILES := $(shell find $(THIRDPARTY) -type f -not -name '*.pyc' \
 	-not -path '*.egg-info/*' -not -path '*/build/*' 2>/dev/null)
 
-.PHONY: help setup setup-parity demo test conformance array-api lint format types stubs bench \
-	parity lock clean
+.PHONY: help setup setup-parity demo examples test conformance array-api lint format types stubs \
+	bench parity lock clean
 
 help:
 	@echo 'make demo         train a digit classifier on the CPU, in seconds'
+	@echo 'make examples     run all programs in examples/ with small settings; DEVICE=cpu'
 	@echo 'make test         the tests, then the conformance suite on cpu and strict:0'
 	@echo 'make conformance  the conformance suite only; DEVICES="cpu strict:0"'
 	@echo 'make array-api    the public array API suite, from the checkout $$ARRAY_API_TESTS; DEVICE=cpu'
@@ -82,6 +83,12 @@ setup-parity: setup $(VENV)/.stamp-parity
 demo: $(VENV)/.stamp-run
 	@$(BIN)/tensorplug demo
 
+DEVICE ?= cpu
+examples: $(VENV)/.stamp-run
+	@set -e; for script in $(filter-out %/example_data.py,$(wildcard examples/*.py)); do \
+	echo "== $$script --quick --device $(DEVICE)"; \
+	$(ENV) $(BIN)/python $$script --quick --device $(DEVICE); done
+
 # --- what developers run -----------------------------------------------------------------------
 
 DEVICES ?= cpu strict:0
@@ -95,7 +102,6 @@ conformance: setup
 
 # The public suite as it is, without lists of skips or expected failures; tests/array_api/unskip.py
 # runs the tests too that the suite itself marks as flaky.
-DEVICE ?= cpu
 EXAMPLES ?= 200
 
 array-api: setup $(VENV)/.stamp-array-api

@@ -66,11 +66,11 @@ def test_examples_in_pages(tmp_path: Path) -> None:
         assert doctest.DocTestRunner(optionflags=FLAGS).run(examples).failed == 0, page.name
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "examples/README.md"])
 def test_links_between_pages_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")
     for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", text):
-        file = ROOT / (target or page)
+        file = (ROOT / page).parent / (target or Path(page).name)
         assert file.exists(), f"{page}: {target} does not exist"
         titles = re.findall(r"^#+ (.*)$", file.read_text("utf-8"), re.MULTILINE)
         assert not anchor or anchor in {title.lower().replace(" ", "-") for title in titles}

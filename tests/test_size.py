@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("api", "autograd", "backends", "benchmarks", "conformance", "plugins", "tests")
+FOLDERS = (
+    "api",
+    "autograd",
+    "backends",
+    "benchmarks",
+    "conformance",
+    "examples",
+    "plugins",
+    "tests",
+)
 
 FILE_LINES = 400
 FUNCTION_LINES = 40

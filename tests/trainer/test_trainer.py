@@ -342,3 +342,17 @@ def test_random_states_of_all_devices() -> None:
     tp.manual_seed(4)
     tp.random.set_rng_state_all(states)
     assert [tp.rand(2, device=device).tolist() for device in ("cpu", "strict:1")] == expected
+
+
+@pytest.mark.parametrize(("algorithm", "clipped"), [("norm", [0.3, 0.4]), ("value", [0.5, 0.5])])
+def test_clipping(algorithm: str, clipped: list[float]) -> None:
+    module = nn.ParameterList([nn.Parameter(tp.zeros(2))])
+    steps = Steps(
+        module,
+        lambda m, batch: (m[0] * batch).sum(),  # its gradient is the batch
+        tp.optim.SGD(module.parameters(), lr=1.0),
+    )
+    tp.Trainer(max_epochs=1, gradient_clip_val=0.5, gradient_clip_algorithm=algorithm).fit(
+        steps, [tp.tensor([3.0, 4.0])]
+    )
+    assert (-module[0]).tolist() == pytest.approx(clipped, rel=1e-5)
