@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import tensorplug as tp
 from tensorplug.backends.errors import DeviceError, OpError, OpTypeError
 
-__all__ = ["check_size", "wrong_input", "wrong_kind"]
+__all__ = ["as_weights", "check_size", "wrong_input", "wrong_kind"]
 
 
 def wrong_input(layer: str, expected: str, input: Any) -> OpError:
@@ -38,6 +39,19 @@ def wrong_kind(layer: str, input: Any, weight: Any, error: Exception) -> Excepti
             op=name,
         )
     return error
+
+
+def as_weights(layer: str, input: Any, weight: Any) -> Any:
+    """The input of an op that asks for one dtype; under autocast cast to that of the weights.
+
+    Raises:
+        RuntimeError, ValueError: it is of another dtype or on another device.
+    """
+    if input.dtype == weight.dtype and input.device == weight.device:
+        return input
+    if input.device == weight.device and tp.is_autocast_enabled(input.device.type):
+        return input.to(weight.dtype)
+    raise wrong_kind(layer, input, weight, TypeError(layer))
 
 
 def check_size(layer: str, name: str, value: Any) -> None:

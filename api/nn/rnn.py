@@ -12,6 +12,7 @@ from tensorplug.autograd.tensor import Tensor
 
 from . import functional as F
 from . import init
+from ._errors import as_weights
 from .module import Module
 from .parameter import Parameter
 from .utils.rnn import PackedSequence
@@ -139,7 +140,7 @@ class RNNBase(Module):
         """
         if isinstance(input, PackedSequence):
             return self._packed(input, hx)
-        self._check_input(input, (2, 3))
+        input = self._checked(input, (2, 3))
         batched = input.dim() == 3
         x = input if batched else input.unsqueeze(1)
         if self.batch_first and batched:
@@ -157,7 +158,7 @@ class RNNBase(Module):
 
     def _packed(self, input: PackedSequence, hx: Any) -> Any:
         data, sizes, order, back = input
-        self._check_input(data, (2,))
+        data = self._checked(data, (2,))
         counts = tuple(sizes.tolist())
         states = self._states(hx, counts[0], True, data)
         if hx is not None and order is not None:
@@ -196,7 +197,8 @@ class RNNBase(Module):
         return out, [tp.stack(kept) for kept in last]
 
     # --- checks -----------------------------------------------------------------------------------
-    def _check_input(self, input: Any, dims: tuple[int, ...]) -> None:
+    def _checked(self, input: Any, dims: tuple[int, ...]) -> Tensor:
+        """The input, if it fits; where autocast made it, in the dtype of the weights."""
         name, weight = self._get_name(), getattr(self, self._names[0][0])
         if not isinstance(input, Tensor):
             raise TypeError(
@@ -212,11 +214,7 @@ class RNNBase(Module):
                 f"{name}: expected an input of {self.input_size} features, got "
                 f"{input.shape[-1]}: shape {tuple(input.shape)}"
             )
-        if input.dtype != weight.dtype:
-            raise ValueError(
-                f"{name}: expected an input of the weights' dtype {weight.dtype}, got "
-                f"{input.dtype}; convert it with .to(dtype)"
-            )
+        return as_weights(name, input, weight)
 
     def _states(self, hx: Any, batch: int, batched: bool, input: Tensor) -> list[Tensor]:
         """The first states, each ``(D * num_layers, B, features)``; zeros when none are given."""
@@ -230,7 +228,7 @@ class RNNBase(Module):
             raise RuntimeError(
                 f"{self._get_name()}: expected a pair (h_0, c_0) as hx, got {type(hx).__name__}"
             )
-        given = list(hx) if lstm else [hx]
+        given = [as_weights(self._get_name(), state, input) for state in (hx if lstm else [hx])]
         for state, shape in zip(given, shapes, strict=True):
             wanted = shape if batched else (shape[0], shape[2])
             if tuple(state.shape) != wanted:

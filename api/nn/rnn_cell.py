@@ -10,7 +10,7 @@ from tensorplug.autograd.registry import ROWS
 from tensorplug.autograd.tensor import Tensor
 
 from . import init
-from ._errors import wrong_input
+from ._errors import as_weights, wrong_input
 from .module import Module
 from .parameter import Parameter
 
@@ -66,10 +66,12 @@ class RNNCellBase(Module):
         if len(shape) not in (1, 2) or shape[-1] != self.input_size:
             wanted = f"(batch, {self.input_size}) or ({self.input_size},)"
             raise wrong_input(layer, wanted, input)
+        input = as_weights(layer, input, self.weight_ih)
         state = (*shape[:-1], self.hidden_size)
         if states is None:
             zeros = tp.zeros(state, dtype=input.dtype, device=input.device)
             states = (zeros, zeros if cell == "lstm" else None)
+        states = tuple(None if x is None else as_weights(layer, x, input) for x in states)
         for given in states:
             if given is not None and tuple(given.shape) != state:
                 raise RuntimeError(

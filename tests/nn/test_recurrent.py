@@ -247,6 +247,16 @@ def test_initial_values() -> None:
     nn.LSTM(3, 4).flatten_parameters()
 
 
+def test_autocast_hands_over_what_fits_the_weights() -> None:
+    x, first = tp.randn(5, 2, 3), nn.Linear(3, 3)
+    for layer in (nn.LSTM(3, 4), nn.GRU(3, 4), nn.LSTMCell(3, 4)):
+        with tp.autocast("cpu", dtype=tp.bfloat16):
+            given = first(x)
+            out = layer(given if isinstance(layer, nn.RNNBase) else given[0])[0]
+        assert given.dtype is tp.bfloat16
+        assert out.dtype is tp.float32
+
+
 def test_all_devices_compute_alike() -> None:
     layer, x = nn.LSTM(3, 4, 2, bidirectional=True), tp.randn(5, 2, 3)
     expected = layer(x)[0]
@@ -284,7 +294,11 @@ def test_wrong_inputs_are_refused() -> None:
         (lambda: lstm([1.0]), TypeError, r"LSTM: expected a tensor or a PackedSequence, got list"),
         (lambda: lstm(x[0, 0]), ValueError, r"input of 2 or 3 dimensions, got shape \(3,\)"),
         (lambda: lstm(x[..., :2]), RuntimeError, r"input of 3 features, got 2: shape \(5, 2, 2\)"),
-        (lambda: lstm(x.double()), ValueError, r"dtype tensorplug.float32, got tensorplug.float64"),
+        (lambda: lstm(x.double()), RuntimeError, r"tensorplug.float32, got tensorplug.float64"),
+        (lambda: nn.GRU(3, 4)(x, tp.zeros(1, 2, 4, dtype=tp.float64)), RuntimeError,
+         r"GRU: expected input of dtype tensorplug.float32, got tensorplug.float64"),
+        (lambda: nn.GRUCell(3, 4)(x[0].to("strict:0")), RuntimeError,
+         r"GRUCell\(3, 4\): expected input on cpu, got strict:0"),
         (lambda: lstm(x[:0]), RuntimeError, r"LSTM: expected a sequence of at least 1 step, got 0"),
         (lambda: lstm(x, tp.zeros(1, 2, 4)), RuntimeError, r"pair \(h_0, c_0\) as hx, got Tensor"),
         (lambda: nn.GRU(3, 4)(x, tp.zeros(1, 3, 4)), RuntimeError,
