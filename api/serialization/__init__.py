@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from ._files import File, opened, unzipping, writing
 from ._native import read_native, write_native
-from ._numpy_files import MAGIC, read_array, read_arrays, write_numpy
+from ._numpy_files import MAGIC, read_array, read_arrays, write_array, write_arrays
 from ._place import Memory, Placer, Unplaced, placer
 from ._torch_files import read_archive
 from ._torch_writer import write_archive
@@ -22,7 +22,12 @@ __all__ = [
     "add_safe_globals", "clear_safe_globals", "get_safe_globals", "load", "safe_globals", "save",
 ]  # fmt: skip
 
-_WRITERS = {"safetensors": write_native, "torch": write_archive, "numpy": write_numpy}
+_WRITERS = {
+    "safetensors": write_native,
+    "torch": write_archive,
+    "npy": write_array,
+    "npz": write_arrays,
+}
 
 
 def save(
@@ -46,8 +51,8 @@ def save(
         f: a path, or a file open for writing bytes.
         pickle_module, pickle_protocol: accepted for compatibility, like the flag after them.
         format: ``"safetensors"``, ``"torch"`` (a file for ``torch.load``; no objects of other
-            classes) or ``"numpy"``. None is NumPy's for names that end in ``.npy`` and ``.npz``,
-            safetensors for all others.
+            classes), ``"npy"`` (one tensor) or ``"npz"`` (a dict of tensors). None is NumPy's for
+            names that end in ``.npy`` and ``.npz``, safetensors for all others.
 
     Tensors that share memory share it again after loading, and the memory is written once. Which
     tensors are parameters, which require a gradient, and their devices are kept.
@@ -69,8 +74,8 @@ def save(
         (3, ['weight', 'bias'])
     """
     if format is None:
-        name = str(getattr(f, "name", f)).lower()
-        format = "numpy" if name.endswith((".npy", ".npz")) else "safetensors"
+        suffix = str(getattr(f, "name", f)).lower()[-4:]
+        format = suffix[1:] if suffix in (".npy", ".npz") else "safetensors"
     if format not in _WRITERS:
         raise ValueError(f"save: expected format to be one of {list(_WRITERS)}, got {format!r}")
     with writing(f) as file:

@@ -16,21 +16,32 @@ from tensorplug.backends import dtypes
 from ._files import unzipping
 from ._place import Placer
 
-__all__ = ["MAGIC", "read_array", "read_arrays", "write_numpy"]
+__all__ = ["MAGIC", "read_array", "read_arrays", "write_array", "write_arrays"]
 
 MAGIC = b"\x93NUMPY"
 
 
-def write_numpy(file: IO[bytes], obj: Any) -> None:
-    """Write a tensor as ``.npy``, a dict of tensors as ``.npz``.
+def write_array(file: IO[bytes], obj: Any) -> None:
+    """Write a tensor as ``.npy``.
 
     Raises:
         TypeError: it is something else, or of a type that NumPy's files do not have.
     """
-    if isinstance(obj, Mapping):
-        np.savez(file, allow_pickle=False, **{_key(name): _array(x) for name, x in obj.items()})
-    else:
-        np.save(file, _array(obj), allow_pickle=False)
+    np.save(file, _array(obj), allow_pickle=False)
+
+
+def write_arrays(file: IO[bytes], obj: Any) -> None:
+    """Write a dict of tensors as ``.npz``.
+
+    Raises:
+        TypeError: it is something else, or a type is not one that NumPy's files have.
+    """
+    if not isinstance(obj, Mapping):
+        raise TypeError(
+            f"save: expected a dict of tensors for an .npz file, got {type(obj).__name__}; save a "
+            "tensor as .npy"
+        )
+    np.savez(file, allow_pickle=False, **{_key(name): _array(x) for name, x in obj.items()})
 
 
 def _key(name: Any) -> str:
@@ -45,7 +56,7 @@ def _array(value: Any) -> np.ndarray:
     array: np.ndarray = value.numpy(force=True) if isinstance(value, Tensor) else np.asarray(value)
     if array.dtype == dtypes.bfloat16.numpy or array.dtype.hasobject:
         raise TypeError(
-            "save: expected tensors of types that NumPy's files have, or dicts of them, got "
+            "save: expected tensors of types that NumPy's files have, got "
             f"{type(value).__name__} of {array.dtype}; convert it, or save as safetensors"
         )
     return array

@@ -41,7 +41,7 @@ class _Record(NamedTuple):
 
     key: str
     owner: Tensor
-    count: int
+    numel: int
 
 
 def write_archive(file: IO[bytes], obj: Any) -> None:
@@ -63,7 +63,7 @@ def write_archive(file: IO[bytes], obj: Any) -> None:
 
 def _values(record: _Record) -> Any:
     backend = record.owner._device.backend
-    flat = backend.as_strided(record.owner._h, (record.count,), (1,), 0)
+    flat = backend.as_strided(record.owner._h, (record.numel,), (1,), 0)
     return np.ascontiguousarray(backend.to_host(flat)).view(np.uint8).data
 
 
@@ -100,9 +100,9 @@ class _Pickler(_Machine):  # type: ignore[misc]  # untyped
             return None
         device, dtype = obj.owner._device, obj.owner._dtype
         if dtype in _TYPED:
-            kind, count = _Name("torch", f"{_TYPED[dtype]}Storage"), obj.count
+            kind, count = _Name("torch", f"{_TYPED[dtype]}Storage"), obj.numel
         else:
-            kind, count = _Name("torch.storage", "UntypedStorage"), obj.count * dtype.itemsize
+            kind, count = _Name("torch.storage", "UntypedStorage"), obj.numel * dtype.itemsize
         # Devices that PyTorch may not have are left to its map_location.
         return "storage", kind, obj.key, str(device) if device.type == "cuda" else "cpu", count
 

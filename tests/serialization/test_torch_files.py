@@ -215,6 +215,7 @@ def _tensor(
         (_tensor(b"J\xff\xff\xff\xff\x85", b"K\x01\x85"), "sizes that are not negative"),
         (STORAGE.replace(b"K\x02", b"K\x09") + b".", "8 bytes in 'archive/data/0' where 36 were"),
         (STORAGE.replace(b"\x000", b"\x007") + b".", "no record 'archive/data/7'"),
+        (STORAGE.replace(b"X\x03\0\0\0cpu", b"K\x05") + b".", "name of a device, got 5"),
         (b"ctorch._utils\n_rebuild_tensor_v2\n(NK\0))\x89NtR.", "expected a storage, got NoneType"),
         (b"ctorch._tensor\n_rebuild_from_type_v2\n(cbuiltins\nset\nN)}tR.", "that makes tensors"),
     ],
@@ -223,6 +224,16 @@ def test_damaged_pickles(content: bytes, text: str) -> None:
     file = _archive(content, {"data/0": bytes(8)})
     with pytest.raises(ValueError, match=rf"expected a checkpoint, got the file, whose .*{text}"):
         tp.load(file)
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+def test_records_beyond_the_end_of_the_file(mmap: bool, tmp_path: Path) -> None:
+    content = _tensor(b"K\x02\x85", b"K\x01\x85")
+    whole = _archive(content, {"data/0": bytes(8)}).getvalue()
+    start = whole.index(b"archive/data/0") - 2  # the length of the extra field
+    (tmp_path / "x.pt").write_bytes(whole[:start] + b"\xff\xff" + whole[start + 2 :])
+    with pytest.raises(ValueError, match=r"expected 8 bytes from byte \d+ of .*x.pt, got 0; it is"):
+        tp.load(tmp_path / "x.pt", mmap=mmap)
 
 
 def test_pickles_made_by_hand_are_read() -> None:
