@@ -284,12 +284,19 @@ def _parts(xp: Any) -> dict[str, Kernel]:
     def sgn(x: Any, out: Any = ...) -> Any:
         return x.copy() if x.dtype.kind == "b" else xp.sign(x, out=out)
 
+    def signum(x: Any, out: Any = ...) -> Any:
+        found = xp.sign(x, out=out)
+        if found.dtype.kind == "c":
+            found += 0  # no negative zeros
+        return found
+
     return {
         "conj": lambda x: xp.conjugate(x, out=...) if x.dtype.kind == "c" else x,
         "real": lambda x: x.real,
         "imag": lambda x: x.imag,
         "complex": complex_,
         "sgn": sgn,
+        "signum": signum,
     }
 
 

@@ -10,9 +10,8 @@ from ..autograd.errors import OpValueError, check_devices
 from ..autograd.families import dims_of
 from ..autograd.registry import ROWS
 from ..autograd.tensor import Tensor
-from ..backends.dtypes import DType
 
-__all__ = ["CALL", "axes", "promoted", "tensor"]
+__all__ = ["CALL", "axes", "only", "plain", "promoted", "tensor"]
 
 CALL = {name: row.call for name, row in ROWS.items()}
 """The rows' call paths, by name."""
@@ -28,15 +27,28 @@ def axes(name: str, x: Tensor, axis: Any) -> tuple[int, ...] | None:
     return None if axis is None else dims_of(name, axis, len(x._h.shape))
 
 
+def plain(value: Any) -> Any:
+    """A Python number, also of an array with one element or a scalar of another library."""
+    return value.item() if hasattr(value, "item") else value
+
+
 def promoted(name: str, *values: Any) -> tuple[Tensor, ...]:
     """The tensors in their common type, on one device.
 
     Raises:
         TypeError: one is no array, or there is no common type.
     """
+    first = values[0]
+    if type(first) is Tensor:  # the common case: nothing to do
+        dtype, device = first._dtype, first._device
+        for x in values:
+            if type(x) is not Tensor or x._dtype is not dtype or x._device is not device:
+                break
+        else:
+            return values
     found = tuple(tensor(name, x, f"x{i}") for i, x in enumerate(values, 1))
     check_devices(name, found)
-    dtype: DType = slow.result_type(*found)
+    dtype = slow.result_type(*found)
     return tuple(slow.cast(x, dtype) for x in found)
 
 

@@ -15,7 +15,7 @@ from ..autograd.tensor import Tensor, default_dtype_of, make
 from ..backends import dtypes
 from ..backends.device import Device
 from ..backends.dtypes import DType
-from ._arguments import only, promoted, tensor
+from ._arguments import only, plain, promoted, tensor
 from ._dtypes import moved
 
 __all__ = [
@@ -97,7 +97,7 @@ def full(
     device: Device | str | None = None,
 ) -> Tensor:  # fmt: skip
     """An array of one value, whose type it takes: bool, int64, the default float or complex."""
-    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    value = plain(fill_value)
     kind = default_dtype_of(value) if dtype is None else dtype
     return filled("full", (shape,), value, None, kind, device, False)
 
@@ -136,7 +136,7 @@ def full_like(
     device: Device | str | None = None,
 ) -> Tensor:  # fmt: skip
     """One value in the shape, type and device of ``x``."""
-    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    value = plain(fill_value)
     return _like("full_like", x, value, dtype, device)
 
 

@@ -13,8 +13,8 @@ from ._arguments import CALL, tensor
 
 _UNARY = """
     abs acos acosh asin asinh atan atanh bitwise_invert ceil cos cosh exp expm1 floor isfinite isinf
-    isnan log log10 log1p log2 logical_not negative positive reciprocal signbit sin sinh sqrt square
-    tan tanh trunc
+    isnan log log10 log1p log2 logical_not negative positive reciprocal sign signbit sin sinh sqrt
+    square tan tanh trunc
 """
 _BINARY = """
     add atan2 bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor copysign
@@ -22,11 +22,11 @@ _BINARY = """
     logical_or logical_xor maximum minimum multiply nextafter not_equal pow remainder subtract
 """
 __all__ = [
-    *_UNARY.split(), *_BINARY.split(), "clip", "conj", "imag", "real", "round", "sign"
+    *_UNARY.split(), *_BINARY.split(), "clip", "conj", "imag", "real", "round"
 ]  # fmt: skip
 
 _BY_XP = {row.xp: row for row in ROWS.values() if row.xp}
-_OTHERS = {"floor_divide": "floordiv"}
+_OTHERS = {"floor_divide": "floordiv", "sign": "signum"}
 """Where the row of the standard's name does what PyTorch does: the row that does what it says."""
 
 
@@ -110,19 +110,3 @@ def round(x: Tensor, /) -> Tensor:
     if not x._dtype.is_complex:
         return CALL["round"](x)
     return CALL["complex"](CALL["round"](parts.real(x)), CALL["round"](parts.imag(x)))
-
-
-def sign(x: Tensor, /) -> Tensor:
-    """-1, 0 or 1, and nan for nan; ``x / abs(x)`` for complex numbers, 0 for any zero.
-
-    Differs from torch: ``sign`` there is 0 for nan, and ``sgn`` takes complex numbers.
-
-    Example:
-        >>> tp.array_api.sign(tp.tensor([-2.0, 0.0, float("nan")]))
-        tensor([-1.,  0., nan])
-    """
-    x = tensor("sign", x)
-    if x._dtype.is_complex:
-        return CALL["where"](CALL["eq"](x, 0), 0, CALL["sgn"](x))
-    found = CALL["sign"](x)
-    return CALL["where"](CALL["isnan"](x), x, found) if x._dtype.is_inexact else found

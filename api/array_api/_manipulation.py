@@ -11,13 +11,17 @@ from ..autograd import slow
 from ..autograd.errors import OpError, OpValueError
 from ..autograd.tensor import Tensor
 from ..backends.dtypes import int64
-from ._arguments import CALL, axes, tensor
+from ._arguments import CALL, tensor
 
 __all__ = [
     "broadcast_arrays", "broadcast_shapes", "broadcast_to", "concat", "expand_dims", "flip",
     "matrix_transpose", "moveaxis", "permute_dims", "repeat", "reshape", "roll", "squeeze",
     "stack", "tile", "unstack",
 ]  # fmt: skip
+
+
+_ALL = slice(None)
+_index = CALL["index"]
 
 
 def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
@@ -74,6 +78,9 @@ def expand_dims(x: Tensor, /, axis: int | tuple[int, ...]) -> Tensor:
         >>> tp.array_api.expand_dims(tp.zeros(3), (0, -1)).shape
         tensorplug.Size([1, 3, 1])
     """
+    if type(axis) is int and type(x) is Tensor:  # the common case
+        at = wrap_dim("expand_dims", axis, len(x._h.shape) + 1)
+        return _index(x, (*(_ALL,) * at, None, ...))
     x = tensor("expand_dims", x, "x")
     added = axis if isinstance(axis, tuple) else (axis,)
     rank = len(x._h.shape) + len(added)
@@ -82,7 +89,7 @@ def expand_dims(x: Tensor, /, axis: int | tuple[int, ...]) -> Tensor:
         raise OpValueError(
             f"expand_dims: expected each position once, got {added}", op="expand_dims"
         )
-    return CALL["index"](x, (*(None if at in places else slice(None) for at in range(rank)), ...))
+    return _index(x, (*(None if at in places else _ALL for at in range(rank)), ...))
 
 
 def squeeze(x: Tensor, /, axis: int | tuple[int, ...]) -> Tensor:
@@ -94,14 +101,14 @@ def squeeze(x: Tensor, /, axis: int | tuple[int, ...]) -> Tensor:
         ValueError: one has another size.
     """
     x = tensor("squeeze", x, "x")
-    shape, chosen = x._h.shape, axes("squeeze", x, axis) or ()
-    wrong = [at for at in chosen if shape[at] != 1]
-    if wrong:
-        raise OpValueError(
-            f"squeeze: expected axes of size 1, got axis {wrong[0]} of shape {tuple(shape)}",
-            op="squeeze",
-        )
-    return dims.squeeze(x, chosen)
+    shape = x._h.shape
+    for at in axis if isinstance(axis, tuple) else (axis,):
+        if -len(shape) <= at < len(shape) and shape[at] != 1:
+            raise OpValueError(
+                f"squeeze: expected axes of size 1, got axis {at} of shape {tuple(shape)}",
+                op="squeeze",
+            )
+    return dims.squeeze(x, axis)
 
 
 def reshape(x: Tensor, /, shape: tuple[int, ...], *, copy: bool | None = None) -> Tensor:

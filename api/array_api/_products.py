@@ -43,4 +43,7 @@ def vecdot(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
 
     Differs from torch: types are promoted, and axes count from the end of both arrays.
     """
-    return matrices.vecdot(*of_one_rank(*promoted("vecdot", x1, x2)), dim=axis)
+    first, second = promoted("vecdot", x1, x2)
+    if len(first._h.shape) != len(second._h.shape):
+        first, second = of_one_rank(first, second)
+    return matrices.vecdot(first, second, dim=axis)

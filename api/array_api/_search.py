@@ -113,12 +113,9 @@ def take(x: Tensor, indices: Tensor, /, *, axis: int | None = None) -> Tensor:
         raise OpValueError(
             f"take: expected axis for an array of {rank} dimensions, got None", op="take"
         )
-    at, shape = wrap_dim("take", 0 if axis is None else axis, rank), tuple(indices._h.shape)
-    places = slow.cast(indices, int64).reshape(-1)
-    found = index.index_select(x, at, CALL["where"](places < 0, places + x._h.shape[at], places))
-    return found if len(shape) == 1 else found.reshape(
-        (*x._h.shape[:at], *shape, *x._h.shape[at + 1 :])
-    )  # fmt: skip
+    at = wrap_dim("take", 0 if axis is None else axis, rank)
+    places = slow.cast(tensor("take", indices, "indices"), int64)
+    return CALL["index_get"](x, (*(None,) * at, places._h))
 
 
 def take_along_axis(x: Tensor, indices: Tensor, /, *, axis: int = -1) -> Tensor:

@@ -11,7 +11,7 @@ from .._functions import scan
 from ..autograd import slow
 from ..autograd.errors import OpValueError
 from ..autograd.tensor import Tensor
-from ..backends.dtypes import DType, int64, uint64
+from ..backends.dtypes import DType, uint64
 from ._arguments import CALL, axes, tensor
 
 __all__ = [
@@ -22,20 +22,17 @@ __all__ = [
 _sum = CALL["sum"]
 
 
-def totalled(name: str, x: Any, dtype: DType | None, compute: Callable[[Tensor], Tensor]) -> Tensor:
+def totalled(x: Tensor, dtype: DType | None, compute: Callable[[Tensor], Tensor]) -> Tensor:
     """A sum or product in the type that the standard says: integers widen, unsigned stay so.
 
     The rows compute with int64, which modulo 2**64 is the same as uint64.
     """
-    x = tensor(name, x, "x")
-    result = check_dtype(name, dtype)
-    if result is None:
-        kind = x._dtype.kind
-        result = x._dtype if x._dtype.is_inexact else uint64 if kind == "uint" else int64
-    elif x._dtype.is_inexact or result.is_inexact:
+    if dtype is None:
+        found = compute(x)
+        return slow.cast(found, uint64) if x._dtype.kind == "uint" else found
+    result = check_dtype("dtype", dtype) or x._dtype
+    if x._dtype.is_inexact or result.is_inexact:
         x = slow.cast(x, result)
-    if x._dtype.kind == "uint":
-        x = slow.cast(x, int64)
     return slow.cast(compute(x), result)
 
 
@@ -51,9 +48,11 @@ def sum(
         >>> tp.array_api.sum(tp.tensor([200, 100], dtype=tp.uint8))
         tensor(300, dtype=tensorplug.uint64)
     """
-    if dtype is None and type(x) is Tensor and x._dtype.is_inexact:  # the common case
-        return _sum(x, None if axis is None else axes("sum", x, axis), keepdims)
-    return totalled("sum", x, dtype, lambda x: _sum(x, axes("sum", x, axis), keepdims))
+    x = tensor("sum", x, "x")
+    dims = None if axis is None else axes("sum", x, axis)
+    if dtype is None and x._dtype.kind != "uint":  # the row's own type
+        return _sum(x, dims, keepdims)
+    return totalled(x, dtype, lambda x: _sum(x, dims, keepdims))
 
 
 def prod(
@@ -61,7 +60,9 @@ def prod(
     keepdims: bool = False,
 ) -> Tensor:  # fmt: skip
     """The product, of all elements or along axes; types as for :func:`sum`."""
-    return totalled("prod", x, dtype, lambda x: CALL["prod"](x, axes("prod", x, axis), keepdims))
+    x = tensor("prod", x, "x")
+    dims = None if axis is None else axes("prod", x, axis)
+    return totalled(x, dtype, lambda x: CALL["prod"](x, dims, keepdims))
 
 
 def _running(
@@ -74,7 +75,7 @@ def _running(
             f"{name}: expected axis for an array of {rank} dimensions, got None", op=name
         )
     at = wrap_dim(name, 0 if axis is None else axis, rank)
-    found = totalled(name, x, dtype, lambda x: CALL[row](x, at))
+    found = totalled(x, dtype, lambda x: CALL[row](x, at))
     if initial is None:
         return found
     shape = (*x._h.shape[:at], 1, *x._h.shape[at + 1 :])

@@ -211,6 +211,16 @@ op(
 op("sgn", UNARY, xp=None, dtype=DEFAULT, generic=_sgn, grad=_sgn_grad)
 
 
+def _signum(F: Any, x: Any) -> Any:
+    """The array API's sign: nan stays, and every zero, complex ones too, gives a positive one."""
+    if F.dtype_of(x).is_complex:
+        return F.where(x == 0, 0, F.sgn(x))
+    return F.where(F.isnan(x), x, F.sign(x)) if F.dtype_of(x).is_inexact else F.sign(x)
+
+
+op("signum", UNARY, xp=None, dtype=NO_BOOL, generic=_signum, grad=_sgn_grad, public=False)
+
+
 def positive(input: Any) -> Tensor:
     """The tensor itself; bool is refused as by the other arithmetic."""
     if type(input) is Tensor and input._dtype is not bool_:
