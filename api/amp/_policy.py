@@ -24,6 +24,7 @@ _PRODUCTS = "addbmm addmm baddbmm bmm linalg.matmul linalg.vecdot matmul mm " + 
     """conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d linear prelu
     scaled_dot_product_attention""",
 )
+_PRODUCTS += " recurrent"  # the op inside of nn.RNN, nn.LSTM and nn.GRU
 _LOSSES = _in(
     "nn.functional",
     """binary_cross_entropy_with_logits cosine_embedding_loss cross_entropy hinge_embedding_loss

@@ -16,7 +16,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from tensorplug._torch_face import operators_of
-from tensorplug.autograd.registry import FUNCTIONS
+from tensorplug.autograd.registry import FUNCTIONS, ROWS
 
 from ._policy import NAMES
 
@@ -90,9 +90,9 @@ class Switch:
         """Look up the functions."""
         self._known = len(FUNCTIONS)
         for name in NAMES:
-            public = FUNCTIONS.get(name)
-            if public is None:
+            called = FUNCTIONS.get(name) or ROWS.get(name)
+            if called is None:
                 continue
-            for function in (public.call, *operators_of(name)):
+            for function in (called.call, *operators_of(name)):
                 if isinstance(function, FunctionType) and id(function) not in self._exchanges:
                     self._exchanges[id(function)] = Exchange(function, name, self._cast)

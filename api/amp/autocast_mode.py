@@ -54,7 +54,7 @@ def _call(
         return function(*args, **kwargs)
     tensors = _tensors((*args, *kwargs.values()))
     device_type = next((x._device.type for x in tensors if x._device.type in state.dtypes), None)
-    policy = None if device_type is None else _policy(name, device_type, kwargs)
+    policy = None if device_type is None else _policy(name, device_type, args, kwargs)
     if policy is None:
         return function(*args, **kwargs)
     token = _STATE.set(_OFF)  # what the function is made of is not cast again
@@ -84,12 +84,16 @@ def _tensors(values: Any) -> list[Tensor]:
     return found
 
 
-def _policy(name: str, device_type: str, kwargs: dict[str, Any]) -> str | None:
+def _policy(
+    name: str, device_type: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> str | None:
     """What is to be done with the arguments of a call; None for nothing."""
     policy = policy_of(device_type, name)
     if policy == "float32":
         asked = kwargs.get("dtype") is not None
-        keeps = name.endswith(".pad") and kwargs.get("mode") not in ("reflect", "replicate")
+        keeps = name.endswith(".pad") and not {"reflect", "replicate"} & {
+            *args[2:3], kwargs.get("mode")
+        }  # fmt: skip
         return None if asked or keeps else policy
     if policy == "refused":
         raise RuntimeError(

@@ -13,7 +13,7 @@ import pytest
 import tensorplug as tp
 from tensorplug import nn
 from tensorplug.amp import _policy
-from tensorplug.autograd.registry import FUNCTIONS
+from tensorplug.autograd.registry import FUNCTIONS, ROWS
 
 F = "lib.nn.functional"
 
@@ -122,8 +122,43 @@ def test_other_devices_follow_the_list_of_accelerators(types: tuple[str, str]) -
 
 
 def test_every_name_on_the_lists_is_a_function_or_known_to_be_missing() -> None:
-    missing = [name for name in _policy.NAMES if name not in FUNCTIONS]
+    missing = [name for name in _policy.NAMES if name not in FUNCTIONS and name not in ROWS]
     assert missing == ["geqrf", "nn.functional.upsample", "ormqr", "stft"]
+
+
+LAYERS: dict[str, Callable[[Any], Any]] = {
+    "LSTM": lambda nn: [nn.Linear(4, 4), nn.LSTM(4, 5, 2, bidirectional=True)],
+    "RNN": lambda nn: [nn.RNN(4, 5)],
+    "norms": lambda nn: [nn.Linear(4, 8), nn.LayerNorm(8), nn.GELU(), nn.RMSNorm(8), nn.PReLU()],
+    "transformer": lambda nn: [nn.Linear(4, 4), nn.TransformerEncoderLayer(4, 2, 8, 0.0)],
+    "convolutions": lambda nn: [
+        nn.Unflatten(2, (1, 2, 2)), nn.Flatten(0, 1), nn.Conv2d(1, 4, 2, padding=1),
+        nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.GroupNorm(2, 4), nn.Flatten(),
+        nn.Linear(4, 2), nn.BatchNorm1d(2), nn.Softmax(-1),
+    ],
+    "pictures": lambda nn: [
+        nn.Unflatten(2, (2, 2)), nn.Conv2d(2, 4, 1), nn.InstanceNorm2d(4, affine=True),
+        nn.ReflectionPad2d(1), nn.ConvTranspose2d(4, 4, 2), nn.PixelShuffle(2),
+        nn.Upsample(scale_factor=2), nn.AvgPool2d(2),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:Mismatch dtype:UserWarning")  # torch's own rms_norm
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_give_torchs_types(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    results = []
+    for lib in (tp, torch):
+        lib.manual_seed(0)
+        model = lib.nn.Sequential(*LAYERS[name](lib.nn))
+        with lib.autocast("cpu"):
+            out = model(lib.randn(3, 2, 4))
+            out = out[0] if isinstance(out, tuple) else out
+        out.float().sum().backward()
+        assert {param.grad.dtype for param in model.parameters()} == {lib.float32}
+        results.append(_name(out))
+    assert results[0] == results[1]
 
 
 def _loss(model: Any, lib: Any, x: Any) -> Any:

@@ -11,7 +11,7 @@ import pytest
 import tensorplug as tp
 from tensorplug import nn, optim
 
-from .cases import CASES, flat, parameters, steps
+from .cases import CASES, TABLE, flat, parameters, steps
 
 
 def _quadratic(optimizer_of: Any) -> tuple[list[float], Any]:
@@ -129,6 +129,17 @@ def test_small_parameters_together_are_as_one_by_one(name: str, settings: dict[s
         counts = [optimizer.state[param].get("step") for param in params]
         assert counts == ([None] * 4 if name == "SGD" else [7, 6, 7, 7])
     assert results[0] == pytest.approx(results[1], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", [*TABLE, "SparseAdam"])
+def test_other_devices_step_alike(name: str) -> None:
+    results = []
+    for device in ("cpu", "strict:0"):
+        params = [param.detach().to(device).requires_grad_() for param in parameters(tp)]
+        optimizer = getattr(optim, name)(params, **TABLE.get(name, [{}])[-1])
+        steps(optimizer, params, 3)
+        results.append([value for param in params for value in flat(param.to("cpu"))])
+    assert results[0] == pytest.approx(results[1], rel=1e-9)
 
 
 def test_bundles_notice_changes_from_outside() -> None:
