@@ -83,6 +83,16 @@ def test_state_of_another_library() -> None:
     assert ours(tp.tensor(x)).flatten().tolist() == pytest.approx(expected, abs=1e-5)
 
 
+def test_data_parallel_runs_its_module() -> None:
+    inner = nn.Linear(2, 3)
+    model = nn.DataParallel(inner, device_ids=[0, 1])
+    x = tp.ones(4, 2)
+    assert model(x).equal(inner(x))
+    assert model(input=x).equal(inner(x))
+    assert nn.parallel.DataParallel is nn.DataParallel
+    assert [name for name, _ in model.named_parameters()] == ["module.weight", "module.bias"]
+
+
 def test_second_address_of_the_layers() -> None:
     assert issubclass(nn.BatchNorm2d, _BatchNorm)
     assert not issubclass(nn.InstanceNorm2d, _BatchNorm)

@@ -24,11 +24,16 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:dropout2d. Received"),
 ]
 
-# One case of each layer runs on the other devices, all of them on the CPU.
+# All cases run on the CPU, one case of each layer on strict, some on xla, which compiles each.
 FIRST = list({case.name: case for case in reversed(CASES)}.values())
+COMPILED = {
+    "BatchNorm2d", "CTCLoss", "Conv2d", "CrossEntropyLoss", "Embedding", "LayerNorm", "Linear",
+    "MaxPool2d",
+}  # fmt: skip
 RUNS = [
     *(("cpu", dtype, case) for dtype in ("float32", "float64") for case in CASES),
     *(("strict:0", "float64", case) for case in FIRST),
+    *(("xla:0", "float32", case) for case in FIRST if case.name in COMPILED),
 ]
 # PyTorch rounds constants of Hardsigmoid and CELU to float32, whatever the dtype.
 TOLERANCE = {"float32": (1e-4, 2e-5), "float64": (1e-7, 1e-9)}
@@ -41,12 +46,12 @@ ELSEWHERE = {
 }  # fmt: skip
 CONTAINERS = {
     "Buffer", "Module", "ModuleDict", "ModuleList", "Parameter", "ParameterDict", "ParameterList",
-    "Sequential", "LinearCrossEntropyOptions",
+    "Sequential", "DataParallel", "LinearCrossEntropyOptions",
 }  # fmt: skip
 LAZY = {name for name in vars(torch.nn) if name.startswith("Lazy")}
 ABSENT = {
     "UninitializedBuffer", "UninitializedParameter",
-    "Container", "CrossMapLRN2d", "DataParallel", "NLLLoss2d",
+    "Container", "CrossMapLRN2d", "NLLLoss2d",
 }  # fmt: skip
 
 
