@@ -247,14 +247,16 @@ def test_initial_values() -> None:
     nn.LSTM(3, 4).flatten_parameters()
 
 
-def test_autocast_hands_over_what_fits_the_weights() -> None:
+def test_autocast_casts_inputs_states_and_weights() -> None:
     x, first = tp.randn(5, 2, 3), nn.Linear(3, 3)
     for layer in (nn.LSTM(3, 4), nn.GRU(3, 4), nn.LSTMCell(3, 4)):
         with tp.autocast("cpu", dtype=tp.bfloat16):
             given = first(x)
             out = layer(given if isinstance(layer, nn.RNNBase) else given[0])[0]
         assert given.dtype is tp.bfloat16
-        assert out.dtype is tp.float32
+        assert out.dtype is tp.bfloat16
+        out.float().sum().backward()
+        assert {weight.grad.dtype for weight in layer.parameters()} == {tp.float32}
 
 
 def test_all_devices_compute_alike() -> None:
