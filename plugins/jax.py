@@ -36,7 +36,7 @@ from ..backends.dlpack import NO_EXCHANGE
 from ..backends.dtypes import DType
 from ..backends.steps import Chain
 from ..backends.storage import Cell, Handle, read
-from . import jax_kernels, jax_random
+from . import jax_kernels, jax_random, jax_recurrent
 from .jax_program import UnknownValues, composition, elementwise, program, report
 from .jax_views import positions, read_chain, windowed, write_chain
 
@@ -152,7 +152,7 @@ class JaxBackend(ArrayAPIBackend):
 
     @cached_property
     def _kernels(self) -> dict[str, Kernel]:
-        return jax_kernels.kernels(self.wrap_index)
+        return {**jax_kernels.kernels(self.wrap_index), **jax_recurrent.kernels()}
 
     def kernels(self) -> Mapping[str, Kernel]:
         return self._kernels

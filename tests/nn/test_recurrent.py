@@ -144,6 +144,11 @@ def test_layer_equals_torch_on_another_device(case: Case) -> None:
     _check(case, "strict:0")
 
 
+def test_layer_equals_torch_on_jax() -> None:
+    pytest.importorskip("jax")
+    _check(Case("LSTM", {"num_layers": 2}), "xla:0")
+
+
 @pytest.mark.parametrize("device", ["cpu", "strict:0"])
 @pytest.mark.parametrize("case", CELLS, ids=_title)
 def test_cell_equals_torch(case: Case, device: str) -> None:
@@ -206,6 +211,30 @@ def test_derivatives_of_second_order(mode: str, projected: bool, backwards: bool
 
     assert tp.autograd.gradcheck(run, inputs)
     assert tp.autograd.gradgradcheck(run, inputs)
+
+
+@pytest.mark.parametrize(
+    ("mode", "sizes", "backwards", "projected"),
+    [
+        ("tanh", (2, 1), False, False),
+        ("relu", (2, 1), True, False),
+        ("gru", (2, 1), True, False),
+        ("lstm", (2, 1), False, True),
+    ],
+)
+def test_scans_of_jax_agree(
+    mode: str, sizes: tuple[int, ...], backwards: bool, projected: bool
+) -> None:
+    pytest.importorskip("jax")
+    found = []
+    for device in ("cpu", "xla:0"):
+        arguments = _arguments(mode, projected, device)
+        outs = ROWS["recurrent"].call(*arguments, mode, sizes, backwards)[:3]
+        outs = [x for x in outs if x is not None]
+        (outs[0] * outs[1].sum()).sum().backward()  # the cell's last value is not used
+        grads = [x.grad for x in arguments if x is not None]
+        found.append([x.detach().cpu() for x in (*outs, *grads)])
+    assert all(tp.allclose(x, y, rtol=1e-10) for x, y in zip(*found, strict=True))
 
 
 @pytest.mark.parametrize("mode", list(MODES))
