@@ -86,6 +86,7 @@ from .backends.device import Device as device
 from .backends.device import (
     get_default_device as get_default_device,
     set_default_device as set_default_device,
+    synchronize as synchronize,
 )
 from .backends.dtypes import (
     DType as dtype,

@@ -65,6 +65,7 @@ from .autograd.tensor import Tensor as Tensor
 from .backends import devices as devices
 from .backends.device import get_default_device as get_default_device
 from .backends.device import set_default_device as set_default_device
+from .backends.device import synchronize as synchronize
 from .backends.dtypes import bfloat16 as bfloat16
 from .backends.dtypes import complex64 as complex64
 from .backends.dtypes import complex128 as complex128

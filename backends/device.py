@@ -19,7 +19,9 @@ from .registry import current, resolve
 if TYPE_CHECKING:
     from .base import Backend
 
-__all__ = ["Device", "for_array", "get_default_device", "resolve", "set_default_device"]
+__all__ = [
+    "Device", "for_array", "get_default_device", "resolve", "set_default_device", "synchronize",
+]  # fmt: skip
 
 DEFAULT = "TENSORPLUG_DEFAULT_DEVICE"
 """The device of new tensors when the program does not say; ``cpu`` if unset."""
@@ -265,3 +267,19 @@ def _initial_default() -> Device:
             op=DEFAULT,
             got=text,
         ) from error
+
+
+def synchronize(device: Device | str | None = None) -> None:
+    """Wait until all work on a device is done; errors of that work are raised here.
+
+    Some devices (``xla``, ``cuda``) return from an operation before its result is there, so a
+    clock must not be read without this. Reading values (``item()``, printing, ``cpu()``) waits too.
+
+    Args:
+        device: the default device where None.
+
+    Example:
+        >>> synchronize("cpu")
+    """
+    found = get_default_device() if device is None else Device(device)
+    found.backend.synchronize(found.index)

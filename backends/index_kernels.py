@@ -72,6 +72,19 @@ class IndexKernels:
         np.add.at(out, key, values)
         return _backend(self).like(out, x)
 
+    def index_select(self, x: Handle, dim: int, index: Handle) -> Handle:
+        """The slices of ``x`` at the positions of a 1-d ``index``, none of them negative."""
+        backend = _backend(self)
+        chosen = backend.cast_array(read(index), int64)
+        positions = self.wrap_index(chosen, dim, x.shape[dim], 0)
+        return backend.adopt(backend.namespace.take(read(x), positions, axis=dim))
+
+    def index_add(self, x: Handle, source: Handle, dim: int, index: Handle) -> Handle:
+        """A copy of ``x`` with the slices of ``source`` added at ``index``."""
+        chosen = _backend(self).cast_array(read(index), int64)
+        self.wrap_index(chosen, dim, x.shape[dim], 0)
+        return self.index_put(x, source, (*(None,) * dim, index), True)
+
     def index_get(self, x: Handle, indices: Indices) -> Handle:
         """Advanced indexing: per leading dimension an integer handle, or None for all of it.
 

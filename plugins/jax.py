@@ -34,8 +34,9 @@ from ..backends.array_api import ArrayAPIBackend
 from ..backends.base import Kernel
 from ..backends.dlpack import NO_EXCHANGE
 from ..backends.dtypes import DType
+from ..backends.layout import broadcast_shapes
 from ..backends.steps import Chain
-from ..backends.storage import Cell, Handle, read
+from ..backends.storage import Cell, Handle, read, write
 from . import jax_kernels, jax_random, jax_recurrent
 from .jax_program import UnknownValues, composition, elementwise, program, report
 from .jax_views import positions, read_chain, windowed, write_chain
@@ -157,6 +158,35 @@ class JaxBackend(ArrayAPIBackend):
     def kernels(self) -> Mapping[str, Kernel]:
         return self._kernels
 
+    @cached_property
+    def _into(self) -> dict[str, Kernel]:
+        return {name: self._writing(kernel) for name, kernel in jax_kernels.INTO.items()}
+
+    def into_kernels(self) -> Mapping[str, Kernel]:
+        return self._into
+
+    def _writing(self, kernel: Kernel) -> Kernel:
+        """The kernel with its result written to its last argument; see Note [Donation]."""
+        plain, donating = self.compiled(kernel), self.compiled(kernel, donate_argnums=0)
+
+        def into(x: Handle, *rest: Any) -> None:
+            *others, out = rest
+            shapes = [other.shape for other in others if type(other) is Handle]
+            if shapes and broadcast_shapes(out.shape, *shapes) != out.shape:
+                raise ValueError(f"expected operands that broadcast to {out.shape}, got {shapes}")
+            cell = out.cell
+            fits = x is out and not out.chain and not any(
+                type(other) is Handle and other.cell is cell for other in others
+            )  # fmt: skip
+            operands = [read(other) if type(other) is Handle else other for other in others]
+            if fits and _alone(cell):
+                cell.value = donating(cell.value, *operands)
+                cell.version += 1
+            else:
+                write(out, plain(read(x), *operands))
+
+        return into
+
     # --- types ------------------------------------------------------------------------------------
     def native_dtype(self, dtype: DType) -> Any:
         return dtype.numpy
@@ -232,12 +262,11 @@ class JaxBackend(ArrayAPIBackend):
     def store(self, cell: Cell, chain: Chain, child: Any) -> None:
         if not chain:
             cell.value = child
-        elif isinstance(child, _Tracer) or isinstance(cell.value, _Tracer):
+        elif isinstance(child, _Tracer):
             starts = [np.int64(start) for start in positions(chain)]
             cell.value = write_chain(self, windowed(chain), cell.value, starts, child)
         else:
-            alone = sys.getrefcount(cell.value) == 2  # the cell's and that of the call
-            change = self._donating if alone else self._write_chain
+            change = self._donating if _alone(cell) else self._write_chain
             starts = np.array(positions(chain), np.int64)
             cell.value = change(cell.value, starts, child, windowed(chain))
 
@@ -313,7 +342,9 @@ class JaxBackend(ArrayAPIBackend):
         return self.full(shape, 0, dtype, device)
 
     def _filled(self, shape: tuple[int, ...], value: Any, dtype: DType, device: Any) -> Any:
-        return read(self.full(shape, value, dtype, self._devices.index(device)))
+        # A traced array has no device, and needs none.
+        index = self._devices.index(device) if device in self._devices else 0
+        return read(self.full(shape, value, dtype, index))
 
     def random_bits(self, n: int, key: tuple[int, int], counter: int, device: int) -> Handle:
         return self.adopt(self._bits[device](*jax_random.arguments(key, counter), n))
@@ -345,6 +376,12 @@ def _register(tensor: type, build: Callable[[Any], Any]) -> None:
         return build(leaves[0]) if isinstance(leaves[0], jax.Array) else leaves[0]
 
     jax.tree_util.register_pytree_node(tensor, lambda x: ((x.__jax_array__(),), None), rebuilt)
+
+
+def _alone(cell: Cell) -> bool:
+    """Whether only the cell holds its value; what is traced has no memory to give away."""
+    # Two references: the cell's, and that of the call.
+    return sys.getrefcount(cell.value) == 2 and not isinstance(cell.value, _Tracer)
 
 
 _UNTRACED = get_opaque_trace_state(convention="")

@@ -15,7 +15,7 @@ from jax.scipy.linalg import expm
 from ..backends.base import Kernel
 from ..backends.device import Device
 
-__all__ = ["bitcast", "cast", "kernels", "wrap"]
+__all__ = ["INTO", "bitcast", "cast", "kernels", "wrap"]
 
 Sizes = tuple[int, ...]
 Indices = tuple[Any, ...]
@@ -125,6 +125,18 @@ def _index_put(wrap_index: Wrap) -> Kernel:
         return place.add(values) if accumulate else place.set(values)
 
     return index_put
+
+
+def _index_select(wrap_index: Wrap) -> Kernel:
+    return lambda x, dim, index: jnp.take(x, wrap_index(index, dim, x.shape[dim], 0), axis=dim)
+
+
+def _index_add(wrap_index: Wrap) -> Kernel:
+    def index_add(x: Any, source: Any, dim: int, index: Any) -> Any:
+        key = (*(slice(None),) * dim, wrap_index(index, dim, x.shape[dim], 0))
+        return x.at[key].add(source)
+
+    return index_add
 
 
 def _nonzero(x: Any) -> tuple[Any, ...]:
@@ -237,6 +249,16 @@ _SQUARINGS = 64  # matrices of larger norms than 2 ** 64 give nan
 _BY_HOST = ("erfcx", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1")
 
 
+INTO: dict[str, Kernel] = {
+    "add": jnp.add, "sub": jnp.subtract, "mul": jnp.multiply, "div": jnp.divide,
+    "maximum": jnp.maximum, "minimum": jnp.minimum, "neg": jnp.negative, "abs": jnp.abs,
+    "square": jnp.square, "reciprocal": jnp.reciprocal, "sqrt": jnp.sqrt, "rsqrt": lax.rsqrt,
+    "exp": jnp.exp, "log": jnp.log, "sin": jnp.sin, "cos": jnp.cos, "tanh": jnp.tanh,
+    "relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid, "floor": jnp.floor, "ceil": jnp.ceil,
+}  # fmt: skip
+"""Elementwise functions that may compute into the memory of their first argument."""
+
+
 def kernels(wrap_index: Wrap) -> dict[str, Kernel]:
     """All kernels of this file; ``wrap_index`` is the backend's."""
     return {
@@ -252,6 +274,8 @@ def kernels(wrap_index: Wrap) -> dict[str, Kernel]:
         "scatter_add": _scatter(wrap_index, "add"),
         "index_get": _index_get(wrap_index),
         "index_put": _index_put(wrap_index),
+        "index_select": _index_select(wrap_index),
+        "index_add": _index_add(wrap_index),
         "nonzero": _nonzero,
         "convolution": _convolution,
         "convolution_input": _convolution_input,

@@ -43,6 +43,11 @@ class Limits:
         """No limits."""
         return cls(None, None, None, None, None, None)
 
+    @classmethod
+    def few_samples(cls) -> Limits:
+        """For devices where each new shape costs a compilation."""
+        return cls(4, 1, 2, 1, 2, 4)
+
 
 @dataclass
 class Result:

@@ -20,6 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--subject", default="tensorplug", help="module compared: tensorplug, torch")
     group.addoption("--tier", type=int, default=1, help="which names: 1, 2 or 3")
     group.addoption("--all-samples", action="store_true", help="no limit on samples per dtype")
+    group.addoption("--few-samples", action="store_true", help="for devices that compile")
     group.addoption("--parity-json", help="write every name's result to this file")
 
 

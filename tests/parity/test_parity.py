@@ -25,6 +25,8 @@ def subject(request: pytest.FixtureRequest) -> Subject:
 
 @pytest.fixture(scope="session")
 def limits(request: pytest.FixtureRequest) -> Limits:
+    if request.config.getoption("--few-samples", False):
+        return Limits.few_samples()
     every = request.config.getoption("--all-samples", False)
     return Limits.all_samples() if every else Limits()
 
