@@ -91,7 +91,7 @@ def searchsorted(
     """
     only("searchsorted", "side", side, ("left", "right"))
     sequence = tensor("searchsorted", x1, "x1")
-    order = None if sorter is None else slow.cast(sorter, int64)
+    order = None if sorter is None else slow.cast(tensor("searchsorted", sorter, "sorter"), int64)
     values = _as_array(x2, sequence)
     return search.searchsorted(sequence, values, side=side, sorter=order)
 
@@ -121,7 +121,8 @@ def take(x: Tensor, indices: Tensor, /, *, axis: int | None = None) -> Tensor:
 def take_along_axis(x: Tensor, indices: Tensor, /, *, axis: int = -1) -> Tensor:
     """Elements of ``x`` at ``indices`` along ``axis``; the other axes are broadcast."""
     x = tensor("take_along_axis", x, "x")
-    return index.take_along_dim(x, slow.cast(indices, int64), axis)
+    places = slow.cast(tensor("take_along_axis", indices, "indices"), int64)
+    return index.take_along_dim(x, places, axis)
 
 
 # --- order ---------------------------------------------------------------------------------------
@@ -137,8 +138,9 @@ def argsort(
 
 def sort(x: Tensor, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
     """The elements in order along ``axis``."""
-    order = argsort(x, axis=axis, descending=descending, stable=stable)
-    return CALL["gather"](x, wrap_dim("sort", axis, len(x._h.shape)), order._h)
+    x = tensor("sort", x, "x")
+    at = wrap_dim("sort", axis, len(x._h.shape))
+    return CALL["gather"](x, at, CALL["argsort"](x, at, descending, stable)._h)
 
 
 # --- sets ----------------------------------------------------------------------------------------
