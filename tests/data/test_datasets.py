@@ -377,6 +377,19 @@ def test_order_does_not_depend_on_workers() -> None:
     assert orders[0] == orders[1]
 
 
+def test_streams_longer_than_they_say() -> None:
+    class More(Count):
+        def __len__(self) -> int:
+            return 2
+
+    loader = D.DataLoader(More(5), batch_size=2)
+    assert len(list(loader)) == 3  # nobody has asked for the length
+    assert len(loader) == 1
+    text = r"expected 1 batches, .* IterableDataset, got number 2; with workers"
+    with pytest.warns(UserWarning, match=text):
+        next(itertools.islice(loader, 1, None))
+
+
 def test_streams_have_their_own_order() -> None:
     with pytest.raises(ValueError, match=r"no shuffle, sampler or batch_sampler for an Iterable"):
         D.DataLoader(Count(5), shuffle=True)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Passes", "WorkerTraceback", "start_method"]
 
+DIED = "died"
+"""What became of a task whose worker is gone."""
+
 PATIENCE = 2.0
 """Seconds that workers get to finish what they are at, before they are terminated."""
 
@@ -71,6 +74,7 @@ class _Worker:
 
     def __init__(self, context: BaseContext, job: Job, number: int) -> None:
         self.number, self.tasks, self.active = number, 0, True
+        self.death: RuntimeError | None = None
         self.connection: Connection
         self.connection, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(  # type: ignore[attr-defined]
@@ -95,7 +99,7 @@ class _Worker:
             return
 
     def died(self) -> RuntimeError:
-        """Why the worker is gone, as an error to raise."""
+        """Note that the worker is gone, and why: an error to raise when its batch is due."""
         self.process.join(PATIENCE)
         code = self.process.exitcode
         if code is not None and code < 0:
@@ -107,10 +111,11 @@ class _Worker:
                 "; see what it printed. A program that starts workers by 'spawn' or 'forkserver' "
                 "must guard its start with: if __name__ == '__main__'"
             )
-        return RuntimeError(
+        self.death = RuntimeError(
             f"DataLoader: expected a batch from worker {self.number}, got none: the process "
             f"{self.process.pid} exited unexpectedly, it {how}{hint}"
         )
+        return self.death
 
 
 class Passes:
@@ -172,6 +177,8 @@ class Passes:
                 self._asked.remove(label)
                 worker = self._owner.pop(label)
                 worker.tasks -= 1
+                if kind == DIED:
+                    raise value
                 if kind == FAILED:
                     raise _rebuilt(*value)
                 worker.active = worker.active and kind != END
@@ -203,6 +210,8 @@ class Passes:
         self._asked.append(self._last)
         self._owner[self._last] = worker
         worker.tasks += 1
+        if worker.death is not None:
+            self._arrived[self._last] = DIED, worker.death
         worker.put((self._last, index))
 
     def _next_label(self) -> int:
@@ -220,7 +229,8 @@ class Passes:
 
         workers: dict[Any, _Worker] = {}
         for worker in self._workers:
-            workers |= {worker.connection: worker, worker.process.sentinel: worker}
+            if worker.death is None:
+                workers |= {worker.connection: worker, worker.process.sentinel: worker}
         ready = wait(list(workers), self._timeout)
         if not ready:
             raise RuntimeError(
@@ -230,14 +240,22 @@ class Passes:
         # What a worker sent before it died comes first.
         answers = [workers[one] for one in ready if workers[one].connection is one]
         if not answers:
-            raise workers[ready[0]].died()
+            self._bury(workers[ready[0]])
         for worker in answers:
             try:
                 (label, kind), value = receive(worker.connection)
             except (EOFError, OSError):
-                raise worker.died() from None
+                self._bury(worker)
+                continue
             if label in self._owner:  # else it belongs to a pass that was abandoned
                 self._arrived[label] = kind, value
+
+    def _bury(self, worker: _Worker) -> None:
+        """Let what a dead worker was asked for fail in its turn, after the batches before it."""
+        death = worker.died()
+        for label, owner in self._owner.items():
+            if owner is worker and label not in self._arrived:
+                self._arrived[label] = DIED, death
 
 
 def _rebuilt(content: bytes | None, text: str) -> Exception:

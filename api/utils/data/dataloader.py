@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -100,6 +101,7 @@ class DataLoader:
         batched = self.batch_sampler is not None
         self.collate_fn = collate_fn or (default_collate if batched else default_convert)
         self._passes: Passes | None = None
+        self._promised: int | None = None  # what len() said of a stream
         self._settled = True
 
     def _set_workers(
@@ -172,6 +174,11 @@ class DataLoader:
         # Drawn also where it is not needed: the order must not depend on the number of workers.
         seed = int(tp.randint(0, 2**63 - 1, (), generator=self.generator, device="cpu").item())
         indices: Any = self.sampler if self.batch_sampler is None else self.batch_sampler
+        batches = self._pass(indices, seed)
+        return batches if self._promised is None else _counted(batches, self._promised)
+
+    def _pass(self, indices: Iterable[Any], seed: int) -> Iterator[Any]:
+        """The batches of one pass, whoever reads them."""
         if not self.num_workers:
             return self._read(indices)
         passes, again = self._passes, True
@@ -207,11 +214,25 @@ class DataLoader:
         """How many batches one pass yields (samples when ``batch_size`` is None)."""
         if not self._by_number:
             count = len(self.dataset)
-            if self.batch_size is None:
-                return count
-            rest = 0 if self.drop_last else self.batch_size - 1
-            return (count + rest) // self.batch_size
+            if self.batch_size is not None:
+                rest = 0 if self.drop_last else self.batch_size - 1
+                count = (count + rest) // self.batch_size
+            self._promised = count
+            return count
         return len(self.sampler if self.batch_sampler is None else self.batch_sampler)
+
+
+def _counted(batches: Iterator[Any], promised: int) -> Iterator[Any]:
+    """Warn when a stream is longer than its length said."""
+    for count, batch in enumerate(batches, 1):
+        if count > promised:
+            warnings.warn(
+                f"DataLoader: expected {promised} batches, which follow from the length of the "
+                f"IterableDataset, got number {count}; with workers, each must read "
+                "a part of its own, see get_worker_info",
+                stacklevel=2,
+            )
+        yield batch
 
 
 def _refuse_with_batch_sampler(*others: Any) -> None:
