@@ -201,11 +201,6 @@ def _convolution_weight(
     return found
 
 
-def _complex(x: Any, y: Any) -> Any:
-    dtype = jnp.result_type(x, y)
-    return lax.complex(*jnp.broadcast_arrays(jnp.asarray(x, dtype), jnp.asarray(y, dtype)))
-
-
 def _remainder(x: Any, y: Any) -> Any:
     """A zero takes the sign of the divisor, where jnp's keeps that of the dividend."""
     rest = jnp.remainder(x, y)
@@ -286,7 +281,6 @@ def kernels(wrap_index: Wrap) -> dict[str, Kernel]:
         "convolution_input": _convolution_input,
         "convolution_weight": _convolution_weight,
         "matmul": lambda x, y: jnp.matmul(x, y, precision=lax.Precision.HIGHEST),
-        "complex": _complex,
         "remainder": _remainder,
         "complex": lambda x, y: lax.complex(*jnp.broadcast_arrays(x, y)),
         "matrix_exp": lambda x: expm(x, max_squarings=_SQUARINGS),
