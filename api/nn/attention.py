@@ -9,15 +9,11 @@ from tensorplug.autograd.tensor import Tensor
 
 from . import functional as F
 from . import init
-from .linear import Linear
+from .linear import NonDynamicallyQuantizableLinear
 from .module import Module
 from .parameter import Parameter
 
 __all__ = ["MultiheadAttention"]
-
-
-class NonDynamicallyQuantizableLinear(Linear):
-    """A :class:`Linear` under the name that PyTorch prints for the projection of the result."""
 
 
 class MultiheadAttention(Module):

@@ -42,6 +42,9 @@ class RNNBase(Module):
 
     All parameters start evenly distributed within ``1 / sqrt(hidden_size)``.
 
+    Differs from torch: under autocast all of them compute in the dtype of their parameters, where
+    PyTorch's LSTM gives the autocast dtype.
+
     Raises:
         ValueError, TypeError: settings out of range.
     """

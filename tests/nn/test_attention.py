@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
+import pickle
 from typing import Any, NamedTuple
 
 import pytest
@@ -359,3 +361,11 @@ def test_wrong_arguments_of_functions_and_transformers_are_refused() -> None:
     for call, error, text in cases:
         with pytest.raises(error, match=text):
             call()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_transformers_are_copied_and_pickled(copied: Any) -> None:
+    model, x = nn.Transformer(4, 2, 1, 1, 6).eval(), tp.randn(3, 2, 4)
+    other = copied(model)
+    assert repr(other) == repr(model)
+    assert other(x, x).equal(model(x, x))

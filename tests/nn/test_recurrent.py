@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 from typing import Any, NamedTuple
 
 import pytest
@@ -342,3 +344,11 @@ def test_wrong_inputs_are_refused() -> None:
     for call, error, text in cases:
         with pytest.raises(error, match=text):
             call()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+@pytest.mark.parametrize("layer", [nn.LSTM(3, 4, 2, proj_size=2), nn.RNNCell(3, 4)])
+def test_layers_are_copied_and_pickled(layer: Any, copied: Any) -> None:
+    other, x = copied(layer), tp.randn(5, 3)
+    assert repr(other) == repr(layer)
+    assert other(x)[0].equal(layer(x)[0])
