@@ -8,7 +8,7 @@ import platform
 import sys
 from pathlib import Path
 
-from . import array_api, eager, graph, importing, training
+from . import array_api, eager, graph, importing, memory, training
 from .libraries import libraries
 from .measure import OURS, Group, Row
 
@@ -20,23 +20,28 @@ GROUPS = {
     "large": eager.large,
     "nodes": graph.backward_per_node,
     "training": training.training,
+    "memory": memory.memory,
     "import": importing.import_time,
 }
 
 
-def _time(seconds: float | None) -> str:
-    if seconds is None:
+_UNITS = {
+    "s": (("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9)),
+    "B": (("MB", 1e6), ("kB", 1e3), ("B", 1.0)),
+}
+
+
+def _amount(value: float | None, unit: str) -> str:
+    if value is None:
         return ""
-    for unit, scale in (("s", 1.0), ("ms", 1e3), ("us", 1e6)):
-        if seconds * scale >= 1:
-            return f"{seconds * scale:.2f} {unit}"
-    return f"{seconds * 1e9:.0f} ns"
+    name, scale = next((u for u in _UNITS[unit] if value >= u[1]), _UNITS[unit][-1])
+    return f"{value / scale:.2f} {name}" if name != "ns" else f"{value / scale:.0f} ns"
 
 
-def _line(row: Row, columns: list[str], ratios: list[str]) -> str:
+def _line(row: Row, columns: list[str], ratios: list[str], unit: str) -> str:
     if row.error:
         return f"  {row.name:<28} {row.error}"
-    times = "".join(f"{_time(row.seconds.get(column)):>12}" for column in columns)
+    times = "".join(f"{_amount(row.seconds.get(column), unit):>12}" for column in columns)
     found = [row.ratio(to) for to in ratios]
     return f"  {row.name:<28}{times}" + "".join(f"{r:>12.2f}" if r else " " * 12 for r in found)
 
@@ -46,7 +51,7 @@ def _text(group: Group) -> str:
     ratios = [column for column in columns if column != OURS]
     head = "".join(f"{name:>12}" for name in columns) + "".join(f"{'/ ' + to:>12}" for to in ratios)
     lines = [group.title, f"  {'':<28}{head}"]
-    lines += [_line(row, columns, ratios) for row in group.rows]
+    lines += [_line(row, columns, ratios, group.unit) for row in group.rows]
     figure = group.figure()
     if figure is not None:
         kind = "worst" if group.each else "geometric mean"

@@ -16,7 +16,7 @@ SLICE = 0.004  # seconds that one timing should last: long against the clock, sh
 
 @dataclass
 class Row:
-    """One line of a table: seconds per call of each library, or what went wrong."""
+    """One line of a table: seconds per call (or bytes) of each library, or what went wrong."""
 
     name: str
     seconds: dict[str, float] = field(default_factory=dict)
@@ -40,6 +40,7 @@ class Group:
     to: str = "torch"
     target: float | None = None
     each: bool = False
+    unit: str = "s"
 
     def figure(self) -> float | None:
         """What is held against the target: the worst or the mean ratio."""

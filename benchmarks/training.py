@@ -11,24 +11,27 @@ import numpy as np
 from .libraries import libraries
 from .measure import Group, Row, attempt, interleaved
 
-__all__ = ["training"]
+__all__ = ["cnn", "lstm", "mlp", "step", "tiny", "training", "transformer"]
 
 BATCH = 64
 
 
-def _mlp(m: Any) -> tuple[Any, Any, tuple[int, ...]]:
+def mlp(m: Any) -> tuple[Any, Any, tuple[int, ...]]:
+    """A model, its optimizer, and the shape of one input."""
     nn = m.nn
     model = nn.Sequential(nn.Linear(784, 500), nn.ReLU(), nn.Linear(500, 10))
     return model, m.optim.SGD(model.parameters(), lr=0.01), (784,)
 
 
-def _tiny(m: Any) -> tuple[Any, Any, tuple[int, ...]]:
+def tiny(m: Any) -> tuple[Any, Any, tuple[int, ...]]:
+    """As :func:`mlp`: all overhead."""
     nn = m.nn
     model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 1))
     return model, m.optim.SGD(model.parameters(), lr=0.01), (8,)
 
 
-def _cnn(m: Any) -> tuple[Any, Any, tuple[int, ...]]:
+def cnn(m: Any) -> tuple[Any, Any, tuple[int, ...]]:
+    """As :func:`mlp`: LeNet."""
     nn = m.nn
     model = nn.Sequential(
         nn.Conv2d(1, 6, 5, padding=2),
@@ -62,34 +65,39 @@ def _sequences(m: Any, body: Any) -> tuple[Any, Any, tuple[int, ...]]:
     return model, m.optim.Adam(model.parameters()), (32, 64)
 
 
-def _lstm(m: Any) -> tuple[Any, Any, tuple[int, ...]]:
+def lstm(m: Any) -> tuple[Any, Any, tuple[int, ...]]:
+    """As :func:`mlp`: one recurrent layer."""
     return _sequences(m, m.nn.LSTM(64, 64, batch_first=True))
 
 
-def _transformer(m: Any) -> tuple[Any, Any, tuple[int, ...]]:
+def transformer(m: Any) -> tuple[Any, Any, tuple[int, ...]]:
+    """As :func:`mlp`: two encoder layers."""
     layer = m.nn.TransformerEncoderLayer(64, 4, 256, dropout=0.0, batch_first=True)
     return _sequences(m, m.nn.TransformerEncoder(layer, 2))
 
 
-def _step(m: Any, build: Callable[[Any], tuple[Any, Any, tuple[int, ...]]]) -> Callable[[], None]:
+def step(
+    m: Any, build: Callable[[Any], tuple[Any, Any, tuple[int, ...]]], batch: int = BATCH
+) -> Callable[[], None]:
+    """A training step of a model of library ``m``, on random data."""
     model, optimizer, shape = build(m)
     rng = np.random.default_rng(0)
-    x = m.tensor(rng.random((BATCH, *shape), np.float32))
-    loss, target = m.nn.functional.cross_entropy, m.tensor(rng.integers(0, 10, BATCH))
+    x = m.tensor(rng.random((batch, *shape), np.float32))
+    loss, target = m.nn.functional.cross_entropy, m.tensor(rng.integers(0, 10, batch))
     if model(x).shape[-1] == 1:
-        loss, target = m.nn.functional.mse_loss, m.tensor(rng.random((BATCH, 1), np.float32))
+        loss, target = m.nn.functional.mse_loss, m.tensor(rng.random((batch, 1), np.float32))
 
-    def step() -> None:
+    def run() -> None:
         optimizer.zero_grad()
         loss(model(x), target).backward()
         optimizer.step()
 
-    return step
+    return run
 
 
 def _row(name: str, build: Callable[[Any], tuple[Any, Any, tuple[int, ...]]]) -> Row:
     def measure() -> dict[str, float]:
-        timers = {library: timeit.Timer(_step(m, build)) for library, m in libraries().items()}
+        timers = {library: timeit.Timer(step(m, build)) for library, m in libraries().items()}
         return interleaved(timers, repeats=25)
 
     return attempt(name, measure)
@@ -98,10 +106,10 @@ def _row(name: str, build: Callable[[Any], tuple[Any, Any, tuple[int, ...]]]) ->
 def training() -> Group:
     """One optimizer step at batch 64."""
     rows = [
-        _row("MLP 784-500-10, SGD", _mlp),
-        _row("MLP 8-16-1, SGD", _tiny),
-        _row("CNN (LeNet) 1x28x28, Adam", _cnn),
-        _row("LSTM 64, 32 steps, Adam", _lstm),
-        _row("transformer 2 x 64, 32 steps", _transformer),
+        _row("MLP 784-500-10, SGD", mlp),
+        _row("MLP 8-16-1, SGD", tiny),
+        _row("CNN (LeNet) 1x28x28, Adam", cnn),
+        _row("LSTM 64, 32 steps, Adam", lstm),
+        _row("transformer 2 x 64, 32 steps", transformer),
     ]
     return Group("training step, batch 64", rows)
