@@ -226,7 +226,9 @@ def generic(row: Row) -> Callable[..., Any]:
             slow.record_generic(row_, outs, inputs, attrs)
         return outs
 
-    return _one_to_one(row, call) if count == 1 and single and not row.variadic else call
+    if count > 1 or not single:
+        return call
+    return _list_to_one(row, call) if row.variadic else _one_to_one(row, call)
 
 
 def _one_to_one(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
@@ -245,6 +247,34 @@ def _one_to_one(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
         result = make(found, device.F.dtype_of(found), device)
         if input._track and result._dtype.is_inexact and grad_mode():
             record_one(row_, result, input, attrs)
+        return result
+
+    return call
+
+
+def _list_to_one(row: Row, general: Callable[..., Any]) -> Callable[..., Any]:
+    """``op(tensors, *attrs)``: a generic row with a list as input and one output."""
+    kernels, row_ = row.kernels, row
+
+    def call(tensors: Any, *attrs: Any) -> Any:
+        device, handles, track = None, [], False
+        for x in tensors:
+            if type(x) is not Tensor or x._device is not device:
+                if device is not None or type(x) is not Tensor:
+                    return general(tensors, *attrs)
+                device = x._device
+            handles.append(x._h)
+            track = track or x._track
+        if device is None:
+            return general(tensors, *attrs)
+        kernel = kernels[device]
+        try:
+            found = kernel(handles, *attrs)
+        except Exception as error:
+            found = recover(row_, error, (list(tensors), *attrs), kernel, (handles, *attrs))
+        result = make(found, device.F.dtype_of(found), device)
+        if track and grad_mode():
+            slow.record_generic(row_, result, (list(tensors),), attrs)
         return result
 
     return call

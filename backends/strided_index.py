@@ -72,6 +72,11 @@ class StridedIndexing:
         """``x[indices] = values`` in place."""
         x[_slices(indices)] = values
 
+    def stack(self, tensors: Any, dim: int) -> Any:
+        """Arrays of one shape along a new dimension."""
+        at = (slice(None),) * dim + (None,)
+        return self.xp.concatenate([x[at] for x in tensors], axis=dim)
+
     def nonzero(self, x: Any) -> tuple[Any, ...]:
         """The indices of the elements that are not zero, one int64 array per dimension."""
         return tuple(self.xp.atleast_1d(x).nonzero()) if x.ndim == 0 else tuple(x.nonzero())

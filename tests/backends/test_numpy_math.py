@@ -102,3 +102,32 @@ def test_small_whole_powers(power: int) -> None:
     changed = tp.tensor(x)
     changed.pow_(power)
     np.testing.assert_allclose(changed.numpy(), expected, rtol=3e-7)
+
+
+@pytest.mark.parametrize(("shape", "k"), [((64, 1000), 5), ((3, 4, 777), 7), ((2, 20000), 50)])
+@pytest.mark.parametrize("largest", [True, False])
+@pytest.mark.parametrize("step", [0.0, 0.1, 10.0])
+def test_topk_of_many(shape: tuple[int, ...], k: int, largest: bool, step: float) -> None:
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    x = np.round(x / step) * step if step else x  # many are equal
+    values, places = (part.numpy() for part in tp.topk(tp.tensor(x), k, largest=largest))
+    expected = np.sort(x, axis=-1)
+    expected = expected[..., : -k - 1 : -1] if largest else expected[..., :k]
+    np.testing.assert_array_equal(values, expected)
+    np.testing.assert_array_equal(np.take_along_axis(x, places, -1), expected)
+    assert all(len(set(row)) == k for row in places.reshape(-1, k).tolist())
+
+
+def test_topk_of_many_with_nan() -> None:
+    x = np.random.default_rng(0).standard_normal((4, 5000)).astype(np.float32)
+    x[1, [7, 4000]] = np.nan
+    values, places = (part.numpy() for part in tp.topk(tp.tensor(x), 3))
+    assert np.isnan(values).sum(-1).tolist() == [0, 2, 0, 0]
+    assert sorted(places[1, :2].tolist()) == [7, 4000]
+
+
+def test_max_pool_passes_no_nan_from_infinite_gradients() -> None:
+    x = tp.tensor([[[[1.0, 2.0, 2.0, 0.0], [2.0, 0.0, 1.0, 1.0]]]], requires_grad=True)
+    y = tp.nn.functional.max_pool2d(x, 2)
+    y.backward(tp.tensor([[[[math.inf, 3.0]]]]))
+    assert x.grad.tolist() == [[[[0.0, math.inf, 3.0, 0.0], [0.0, 0.0, 0.0, 0.0]]]]
