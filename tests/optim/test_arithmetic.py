@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import tensorplug as tp
@@ -38,6 +39,15 @@ def test_factors_may_be_tensors_and_devices_without_the_kernel() -> None:
         x, y = tp.ones(3, device=device), tp.ones(3, device=device)
         add_scaled(x, y, factor)
         assert x.tolist() == [1 + float(factor)] * 3
+
+
+def test_memory_that_cannot_be_written_to_is_an_error_in_our_words() -> None:
+    array = np.ones(3, np.float32)
+    array.flags.writeable = False
+    with pytest.warns(UserWarning, match="read-only|not writable"):
+        x = tp.from_numpy(array)
+    with pytest.raises(RuntimeError, match="expected memory that can be written to, got"):
+        add_scaled(x, tp.ones(3), 2.0)
 
 
 def test_the_row_has_a_generic_form_and_derivatives() -> None:
