@@ -37,7 +37,7 @@ from ..backends.dtypes import DType
 from ..backends.layout import broadcast_shapes
 from ..backends.steps import Chain
 from ..backends.storage import Cell, Handle, read, write
-from . import jax_kernels, jax_random, jax_recurrent
+from . import jax_ctc, jax_kernels, jax_random, jax_recurrent
 from .jax_program import UnknownValues, composition, elementwise, program, report
 from .jax_views import positions, read_chain, windowed, write_chain
 
@@ -153,7 +153,11 @@ class JaxBackend(ArrayAPIBackend):
 
     @cached_property
     def _kernels(self) -> dict[str, Kernel]:
-        return {**jax_kernels.kernels(self.wrap_index), **jax_recurrent.kernels()}
+        return {
+            **jax_kernels.kernels(self.wrap_index),
+            **jax_recurrent.kernels(),
+            **jax_ctc.kernels(),
+        }
 
     def kernels(self) -> Mapping[str, Kernel]:
         return self._kernels

@@ -58,7 +58,7 @@ OWN_LIBRARY = {
     "plugins/cupy.py": ("cupy", "cupyx"),
     **{
         f"plugins/jax{part}.py": ("jax", "jaxlib")
-        for part in ("", "_kernels", "_program", "_random", "_recurrent", "_views")
+        for part in ("", "_ctc", "_kernels", "_program", "_random", "_recurrent", "_views")
     },
 }
 OWN_LIBRARY_LAZILY = {
