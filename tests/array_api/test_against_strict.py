@@ -126,7 +126,7 @@ def types_of(call: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_call(call: str, device: str) -> None:
-    types = types_of(call)[:: 1 if device == "cpu" else 3]
+    types = types_of(call)[:: {"cpu": 1, "strict:0": 3}.get(device, 6)]
     assert types
     for seed, (first, second) in enumerate(types):
         values = arrays(seed, first, second)
