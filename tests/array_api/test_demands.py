@@ -260,6 +260,21 @@ def test_index_types_and_frequencies() -> None:
     assert xp.fft.irfft(xp.ones(4, dtype=xp.complex64)).dtype is xp.float32
 
 
+def test_many_axes() -> None:
+    x = xp.ones((2,) + (1,) * 31, dtype=xp.int8)
+    assert x.ndim == 32
+    assert xp.reshape(x, (1,) * 31 + (2,)).shape[-1] == 2
+    assert xp.broadcast_to(x, (2, 3) + (1,) * 30).size == 6
+    assert xp.permute_dims(xp.ones((2, 3, 4)), (-1, 0, -2)).shape == (4, 2, 3)
+
+
+def test_python_values_have_the_default_types() -> None:
+    values = ((True, xp.bool), (0, xp.int64), (0.0, xp.float32), (0j, xp.complex64))
+    for value, expected in values:
+        assert xp.asarray(value).dtype is xp.full(2, value).dtype is expected
+    assert xp.full(2, np.float64(3)).dtype is xp.float32
+
+
 def test_linear_algebra_of_nothing() -> None:
     for dtype in (xp.float32, xp.float64, xp.complex64, xp.complex128):
         for shape in ((0, 2, 2), (0, 0), (2, 0, 0)):
