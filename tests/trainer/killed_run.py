@@ -1,8 +1,9 @@
 """A training that test_resume.py starts as a process of its own, and kills.
 
-Usage: ``killed_run.py FOLDER DEVICE STEP``; it kills itself after STEP steps (0: never). Everything
-that may disturb a resumed curve is in it: dropout, a random order with and without a generator of
-its own, random numbers of Python and NumPy in the data set, momentum, a schedule, accumulation.
+Usage: ``killed_run.py FOLDER DEVICE WORKERS STEP``; it kills itself after STEP steps (0: never),
+and WORKERS processes read its data. Everything that may disturb a resumed curve is in it: dropout,
+a random order with and without a generator of its own, random numbers of Python and NumPy in the
+data set, a running optimizer, a schedule, accumulation.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Killer(tp.trainer.Callback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(folder: str, device: str, step: int) -> None:
+def main(folder: str, device: str, workers: int, step: int) -> None:
     tp.manual_seed(step)  # a resumed run must not depend on what it was seeded with
     random.seed(step)
     np.random.seed(step)
@@ -93,11 +94,11 @@ def main(folder: str, device: str, step: int) -> None:
     )
     trainer.fit(
         model,
-        DataLoader(data, batch_size=4, shuffle=True, generator=order),
+        DataLoader(data, batch_size=4, shuffle=True, generator=order, num_workers=workers),
         DataLoader(data, batch_size=8, shuffle=True),
         ckpt_path="last",
     )
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

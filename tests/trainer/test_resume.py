@@ -12,9 +12,9 @@ import pytest
 PROGRAM = Path(__file__).with_name("killed_run.py")
 
 
-def _run(folder: Path, device: str, step: int) -> int:
+def _run(folder: Path, device: str, workers: int, step: int) -> int:
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(PROGRAM), str(folder), device, str(step)],
+        [sys.executable, "-W", "error", str(PROGRAM), str(folder), device, str(workers), str(step)],
         capture_output=True,
         text=True,
         timeout=120,
@@ -24,13 +24,18 @@ def _run(folder: Path, device: str, step: int) -> int:
     return done.returncode
 
 
-@pytest.mark.parametrize(("device", "kills"), [("cpu", (5, 8, 9)), ("strict:0", (7,))])
-def test_killed_and_resumed(tmp_path: Path, device: str, kills: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("device", "workers", "kills"),
+    [("cpu", 0, (5, 9)), ("strict:0", 2, (7,))],
+)
+def test_killed_and_resumed(
+    tmp_path: Path, device: str, workers: int, kills: tuple[int, ...]
+) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert _run(whole, device, 0) == 0
+    assert _run(whole, device, workers, 0) == 0
     for step in kills:  # 3 steps an epoch: within one, at its end, and right after a checkpoint
-        assert _run(broken, device, step) == -signal.SIGKILL
-    assert _run(broken, device, 0) == 0
+        assert _run(broken, device, workers, step) == -signal.SIGKILL
+    assert _run(broken, device, workers, 0) == 0
     expected = (whole / "metrics.csv").read_text("utf-8")
     assert expected.count("\n") == 1 + 4 * 3 + 4
     assert expected.splitlines()[0] == (
