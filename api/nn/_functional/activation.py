@@ -223,9 +223,9 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
         >>> tp.nn.functional.silu(tp.zeros(1)).tolist()
         [0.0]
     """
-    is_tensor("silu", "input", input)
-    call = (lambda x: x * tp.sigmoid(x)) if input._dtype.is_complex else _silu
-    return _run("silu", call, input, inplace)
+    if type(input) is Tensor and input._dtype.is_complex:
+        return _run("silu", lambda x: x * tp.sigmoid(x), input, inplace)
+    return _run("silu", _silu, input, inplace)
 
 
 @function(namespace="nn.functional", row="mish", samples=_shapes)
