@@ -9,6 +9,8 @@ from .rules import fit
 from .tensor import Edge, Tensor, extra, make
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..backends.device import Device
     from .registry import Row
 
@@ -64,7 +66,8 @@ class Plan:
         slots = ("attrs",) * bool(row.attrs) + ("outputs",) * (len(row.outputs) > 1)
         base = row.node_type
         body = {"__slots__": slots, "plan": self, "__module__": base.__module__}
-        self.node_type: Any = type(base.__name__, (base,), body)
+        node_type: Any = type(base.__name__, (base,), body)
+        self.node_type = node_type
         self.rules = tuple(
             (
                 tuple(names.index(name) for name in key),
@@ -74,7 +77,7 @@ class Plan:
             for (key, rule), params in zip(active, asked, strict=True)
         )
         asked_places = [place for _, _, places in self.rules for place in places]
-        self.node_type.quick = self._quick(asked_places)
+        node_type.quick = self._quick(asked_places)
 
     def _quick(self, asked: list[int]) -> tuple[tuple[int, Any, int], ...] | None:
         """The rules as (input, rule, place or -1), where each takes at most one saved value."""
@@ -204,7 +207,7 @@ class Node:
             tensors: whether gradients are Tensors, so that they can be differentiated again.
         """
         plan, meta, parents = self.plan, self.meta, self.parents
-        values = self._unpack() if tensors else self._handles()
+        values: Sequence[Any] = self._unpack() if tensors else self._handles()
         if plan.holomorphic and (meta[1] or meta[3]).is_complex:
             values = [_conjugate(F, value) for value in values]
         if plan.missing:
