@@ -15,7 +15,10 @@ PIP = $(BIN)/python -m pip install --disable-pip-version-check
 quiet = mkdir -p build; $(1) >build/pip.log 2>&1 || { cat build/pip.log; exit 1; }
 
 # One thread per worker: the array library's own threads only fight with pytest's workers.
-ENV = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+# Four xla devices on the CPU; XLA compiles every shape once, which takes less without optimising.
+XLA = --xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0 \
+	--xla_llvm_disable_expensive_passes=true
+ENV = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 XLA_FLAGS='$(XLA)'
 PYTEST = $(ENV) $(BIN)/python -m pytest
 
 INPUTS := pyproject.toml constraints.txt api/_version.py
@@ -30,7 +33,7 @@ help:
 	@echo 'make demo         train a digit classifier on the CPU, in seconds'
 	@echo 'make examples     run all programs in examples/ with small settings; DEVICE=cpu'
 	@echo 'make test         the tests, then the conformance suite on cpu and strict:0'
-	@echo 'make conformance  the conformance suite only; DEVICES="cpu strict:0"'
+	@echo 'make conformance  the conformance suite only; DEVICES="cpu xla:0"'
 	@echo 'make array-api    the public array API suite, from the checkout $$ARRAY_API_TESTS; DEVICE=cpu'
 	@echo 'make lint types   ruff; mypy'
 	@echo 'make stubs        rewrite the type stubs from the registry'
@@ -49,7 +52,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.stamp-run: $(INPUTS) | $(BIN)/python
-	@$(call quiet,$(PIP) -c constraints.txt -e .)
+	@$(call quiet,$(PIP) -c constraints.txt -e '.[jax]')
 	@touch $@
 
 $(VENV)/.stamp-dev: $(INPUTS) | $(BIN)/python
@@ -91,7 +94,7 @@ examples: $(VENV)/.stamp-run
 
 # --- what developers run -----------------------------------------------------------------------
 
-DEVICES ?= cpu strict:0
+DEVICES ?= cpu strict:0 xla:0 xla:1
 
 test: setup
 	$(PYTEST) -n $(JOBS) $(ARGS)

@@ -21,7 +21,7 @@ from tensorplug.autograd.registry import FUNCTIONS
 from tensorplug.conformance import PROFILES
 from tensorplug.conformance.samples import Case, cases, supports
 
-_SHARES = 8
+_SHARES = 16
 
 for _name, _count in PROFILES.items():
     hypothesis.settings.register_profile(
@@ -107,9 +107,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _share(metafunc: pytest.Metafunc, device: str, chosen: list[Case]) -> list[Case]:
-    """The cases to try on a device: an eighth where each costs a compilation and time is short.
+    """The cases to try on a device: a sixteenth where each costs a compilation and time is short.
 
-    Which eighth depends on the test and the device, so that a few devices see much together.
+    Which part depends on the test and the device, so that a few devices see much together.
     """
     if profile_of(metafunc.config) == "thorough" or not tp.device(device).backend.compiles:
         return chosen

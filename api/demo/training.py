@@ -71,7 +71,8 @@ def train(
         model = MODELS[name]()
     run = Run(device, model, len(loader))
     optimizer = optim.Adam(run.model.parameters(), lr=LEARNING_RATE)
-    test = next(iter(DataLoader(data[1], batch_size=len(data[1]))))  # type: ignore[arg-type]  # sized
+    every = len(data[1])  # type: ignore[arg-type]  # sized
+    test = next(iter(DataLoader(data[1], batch_size=every, generator=order)))
     try:
         for epoch in range(epochs):
             optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - epoch / epochs)
