@@ -30,9 +30,9 @@ THIRDPARTY_FILES := $(shell find $(THIRDPARTY) -type f -not -name '*.pyc' \
 	bench parity lock clean
 
 help:
-	@echo 'make demo         train a digit classifier on the CPU, in seconds'
+	@echo 'make demo         train a digit classifier on cpu and xla:0, in a minute'
 	@echo 'make examples     run all programs in examples/ with small settings; DEVICE=cpu'
-	@echo 'make test         the tests, then the conformance suite on cpu and strict:0'
+	@echo 'make test         the tests, then the conformance suite on all devices'
 	@echo 'make conformance  the conformance suite only; DEVICES="cpu xla:0"'
 	@echo 'make array-api    the public array API suite, from the checkout $$ARRAY_API_TESTS; DEVICE=cpu'
 	@echo 'make lint types   ruff; mypy'

@@ -8,7 +8,7 @@ import platform
 import sys
 from pathlib import Path
 
-from . import array_api, eager, graph, importing, memory, training
+from . import array_api, eager, graph, importing, memory, training, xla
 from .libraries import libraries
 from .measure import OURS, Group, Row
 
@@ -21,6 +21,9 @@ GROUPS = {
     "nodes": graph.backward_per_node,
     "training": training.training,
     "memory": memory.memory,
+    "xla": xla.dispatch,
+    "xla-memory": xla.donation,
+    "xla-training": xla.steps,
     "import": importing.import_time,
 }
 
