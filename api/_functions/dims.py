@@ -20,8 +20,10 @@ _ALL = slice(None)
     ref=lambda np, x, dim0, dim1: np.swapaxes(x, dim0, dim1) if x.ndim else x,
     samples=lambda t: [(t(2, 3), 0, 1), (t(2, 3, 4), -1, 0), (t(), 0, -1)],
 )
-def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+def transpose(input: Tensor, dim0: Any, dim1: Any = None) -> Tensor:
     """Two dimensions exchanged.
+
+    Differs from torch: one tuple is an order of all dimensions, as in NumPy.
 
     Raises:
         IndexError: a dimension is out of range.
@@ -34,6 +36,8 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     try:
         order[dim0], order[dim1] = order[dim1], order[dim0]
     except (IndexError, TypeError):
+        if dim1 is None and isinstance(dim0, (tuple, list)):
+            return permute(input, dims=dim0)
         wrap_dim("transpose", dim0, len(order)), wrap_dim("transpose", dim1, len(order))
     return _permute(input, tuple(order))
 

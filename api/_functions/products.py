@@ -195,18 +195,23 @@ def _tensordot_dims(x: Tensor, y: Tensor, dims: Any) -> tuple[tuple[int, ...], t
           samples=lambda t: [(t(2, 3, 4), t(3, 4, 2)), (t(2, 3), t(2, 4), ([0], [0])),
                              (t(2, 3), t(4), 0), (t(2, 3, 4), t(4, 3), ([2, 1], [0, 1]))],
 )  # fmt: skip
-def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) -> Tensor:
+def tensordot(
+    a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None, *, axes: Any = None
+) -> Tensor:
     """Sums of products over dimensions of both tensors.
 
     Args:
         a, b: tensors of one type.
         dims: how many last dimensions of ``a`` go with the first ones of ``b``, or two lists.
+        axes: NumPy's name for ``dims``.
+
+    Differs from torch: there is ``axes``.
 
     Raises:
         RuntimeError: sizes or types differ.
     """
     factors("tensordot", a, b)
-    first, second = _tensordot_dims(a, b, dims)
+    first, second = _tensordot_dims(a, b, dims if axes is None else axes)
     for i, j in zip(first, second, strict=True):
         m, n = a._h.shape[i], b._h.shape[j]
         if m != n and 1 in (m, n):

@@ -60,6 +60,7 @@ from ..backends.dtypes import (
 from . import _creation, _dtypes, _elementwise, _manipulation, _products, _search, _statistics
 from . import fft as fft
 from . import linalg as linalg
+from . import special as special
 from ._array import attach as _attach
 from ._info import VERSION as __array_api_version__
 from ._info import __array_namespace_info__ as __array_namespace_info__

@@ -47,7 +47,7 @@ op("mul", BINARY, holomorphic=True, xp="multiply", aliases=("multiply",),
    grad={"x": lambda F, g, y: g * y, "y": lambda F, g, x: g * x})  # fmt: skip
 op("div", BINARY, holomorphic=True, xp="divide", dtype=INT_TO_FLOAT, public=False,
    grad={"x": lambda F, g, y: g / y,
-         "y": lambda F, g, y, out: -g * (out / y)})  # fmt: skip
+         "y": lambda F, g, x, y: -g * (x / y / y)})  # not out: it is often written to  # fmt: skip
 op("add_scaled", GENERIC, inputs=("x", "y"), attrs=("factor",), xp=None, public=False,
    generic=lambda F, x, y, factor: F.add(x, F.mul(y, F.scalar(factor, F.dtype_of(y)))),
    grad={"x": passed_on, "y": lambda F, g, factor: g * factor})  # fmt: skip
