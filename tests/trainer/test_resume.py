@@ -26,7 +26,7 @@ def _run(folder: Path, device: str, workers: int, step: int) -> int:
 
 @pytest.mark.parametrize(
     ("device", "workers", "kills"),
-    [("cpu", 0, (5, 9)), ("strict:0", 2, (7,))],
+    [("cpu", 2, (5, 9)), ("strict:0", 0, (7,))],
 )
 def test_killed_and_resumed(
     tmp_path: Path, device: str, workers: int, kills: tuple[int, ...]
