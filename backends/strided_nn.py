@@ -26,18 +26,19 @@ def _wide(xp: Any, x: Any) -> Any:
     return x.astype(xp.float32) if x.dtype.itemsize == 2 and x.dtype.kind in "fV" else x
 
 
-def _linear(xp: Any) -> dict[str, Kernel]:
+def _linear(xp: Any, product: Callable[[Any, Any], Any] | None) -> dict[str, Kernel]:
     dot = xp.dot
+    times = product or (lambda x, weight: dot(x, weight.T))
 
     def linear(x: Any, weight: Any, bias: Any) -> Any:
         dtype = x.dtype
         if dtype.itemsize == 2:
             x, weight = _wide(xp, x), _wide(xp, weight)
         if x.ndim == 2:
-            out = dot(x, weight.T)
+            out = times(x, weight)
         else:
             rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
-            out = dot(rows, weight.T).reshape(*x.shape[:-1], weight.shape[0])
+            out = times(rows, weight).reshape(*x.shape[:-1], weight.shape[0])
         if bias is not None:
             out += bias
         return out if out.dtype is dtype else out.astype(dtype, copy=False)
@@ -137,8 +138,13 @@ def _losses(xp: Any) -> dict[str, Kernel]:
     return {"nll_loss": nll, "nll_loss_back": nll_back}
 
 
-def kernels(xp: Any, erf: Callable[[Any], Any]) -> dict[str, Kernel]:
-    """All neural network kernels, bound to an array module and its error function."""
+def kernels(
+    xp: Any, erf: Callable[[Any], Any], product: Callable[[Any, Any], Any] | None = None
+) -> dict[str, Kernel]:
+    """All neural network kernels, bound to an array module and its error function.
+
+    ``product(x, y)``: a faster way to ``x @ y.T`` of two matrices, if there is one.
+    """
     return {
         **strided_activation.kernels(xp, erf),
         **strided_attention.kernels(xp),
@@ -146,7 +152,7 @@ def kernels(xp: Any, erf: Callable[[Any], Any]) -> dict[str, Kernel]:
         **strided_pool.kernels(xp),
         **strided_norm.kernels(xp),
         **strided_recurrent.kernels(xp),
-        **_linear(xp),
+        **_linear(xp, product),
         **_embedding(xp),
         **_losses(xp),
     }

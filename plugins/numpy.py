@@ -38,7 +38,8 @@ class NumpyBackend(StridedBackend):
     def __init__(self) -> None:
         special, general, into = numpy_special.kernels(), kernels(np), into_kernels(np)
         self._kernels = {
-            **general, **special, **strided_nn.kernels(np, special["erf"]),
+            **general, **special,
+            **strided_nn.kernels(np, special["erf"], numpy_math.product),
             **strided_linalg.kernels(np), **strided_fft.kernels(np), **numpy_linalg.kernels(),
             **numpy_math.kernels(general),
         }  # fmt: skip

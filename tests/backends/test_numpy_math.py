@@ -131,3 +131,13 @@ def test_max_pool_passes_no_nan_from_infinite_gradients() -> None:
     y = tp.nn.functional.max_pool2d(x, 2)
     y.backward(tp.tensor([[[[math.inf, 3.0]]]]))
     assert x.grad.tolist() == [[[[0.0, math.inf, 3.0, 0.0], [0.0, 0.0, 0.0, 0.0]]]]
+
+
+@pytest.mark.parametrize("shape", [(3, 70, 9), (64, 784, 500), (200, 64, 300), (1, 64, 2)])
+def test_linear_of_flat_and_tall_inputs(shape: tuple[int, int, int]) -> None:
+    rows, width, outputs = shape
+    rng = np.random.default_rng(0)
+    x, weight = rng.standard_normal((rows, width)), rng.standard_normal((outputs, width))
+    found = tp.nn.functional.linear(tp.tensor(x), tp.tensor(weight))
+    assert found.is_contiguous()
+    np.testing.assert_allclose(found.numpy(), np.einsum("nk,ok->no", x, weight), rtol=1e-9)
