@@ -266,12 +266,12 @@ class JaxBackend(ArrayAPIBackend):
     def store(self, cell: Cell, chain: Chain, child: Any) -> None:
         if not chain:
             cell.value = child
-        elif isinstance(child, _Tracer):
-            starts = [np.int64(start) for start in positions(chain)]
-            cell.value = write_chain(self, windowed(chain), cell.value, starts, child)
+            return
+        starts = np.array(positions(chain), np.int64)
+        if isinstance(child, _Tracer):
+            cell.value = self._written(cell.value, starts, child, windowed(chain))
         else:
             change = self._donating if _alone(cell) else self._write_chain
-            starts = np.array(positions(chain), np.int64)
             cell.value = change(cell.value, starts, child, windowed(chain))
 
     @cached_property
