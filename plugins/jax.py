@@ -2,10 +2,10 @@
 
 Note [64 bits]
 JAX computes with 32 bits unless ``jax_enable_x64`` is set. PyTorch's types need it, so this
-module sets it when the first ``xla`` or ``tpu`` device is named: in the user's own JAX code
-numbers then become float64 and int64 too. With ``TENSORPLUG_JAX_X64=scoped`` (or where
-``JAX_ENABLE_X64`` is set to false) the setting is left alone, and is switched on around each
-operation instead, which costs about 1 us.
+module sets it when the first ``xla`` or ``tpu`` device is named, or the first JAX array comes in:
+in the user's own JAX code numbers then become float64 and int64 too. With
+``TENSORPLUG_JAX_X64=scoped`` (or where ``JAX_ENABLE_X64`` is set to false) the setting is left
+alone, and is switched on around each operation instead, which costs about 1 us.
 
 Note [Donation]
 A write replaces the value of a cell. Where nobody else holds the old value, its memory is given
