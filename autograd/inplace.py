@@ -19,7 +19,7 @@ from ..backends.errors import OpError, OpTypeError
 from ..backends.layout import Layout, extent
 from .modes import GRAD_MODE
 from .node import Node
-from .tensor import Tensor, _new, edge, make, root
+from .tensor import Edge, Tensor, _new, edge, make, root
 
 if TYPE_CHECKING:
     from .registry import Public, Row
@@ -90,10 +90,23 @@ def apply(
     old = make(self._device.F.clone(self._h), self._dtype, self._device)
     if source is not None:
         old._node, old._track = source, True
+        _keep_output(source, self, old._h)
     result = _computed(name, call, old, args, kwargs)
     write(name, self, result)
     rebase(self, edge(result))
     return self
+
+
+def _keep_output(source: Any, x: Tensor, before: Any) -> None:
+    """Give the node that computed ``x``, if it saved that output, the value from before a write."""
+    node, code = (source.node, -1 - source.index) if type(source) is Edge else (source, -1)
+    plan, writes = node.plan, x._writes
+    if plan is None or code not in plan.saves or not node.saved or writes is None or x._view:
+        return
+    node.saved = tuple(
+        (before, None, 0) if saves == code and saved[2] == writes[0] else saved
+        for saves, saved in zip(plan.saves, node.saved, strict=True)
+    )
 
 
 def _computed(
