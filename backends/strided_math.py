@@ -9,7 +9,7 @@ from typing import Any
 from .base import Kernel
 from .strided import elementwise, elementwise_unary
 
-__all__ = ["into_kernels", "kernels"]
+__all__ = ["SEVERAL_STEPS", "into_kernels", "kernels"]
 
 _MANY = 4096
 """From so many elements on, choosing by bit masks beats branching on every element."""
@@ -311,6 +311,10 @@ def _rounding(xp: Any) -> dict[str, Kernel]:
 
     names = {"floor": "floor", "ceil": "ceil", "trunc": "trunc", "round": "rint"}
     return {name: only_floats(getattr(xp, ufunc)) for name, ufunc in names.items()}
+
+
+SEVERAL_STEPS = ("exp2", "lerp", "pow", "rsqrt", "sigmoid")
+"""The kernels below that write to ``out`` more than once, and may meet inf or nan between."""
 
 
 def into_kernels(xp: Any) -> dict[str, Kernel]:

@@ -94,7 +94,7 @@ def _gather(wrap_index: Wrap) -> Kernel:
     return gather
 
 
-def _scatter(wrap_index: Wrap, method: str) -> Kernel:
+def _scatter(wrap_index: Wrap, add: bool) -> Kernel:
     def scatter(x: Any, source: Any, dim: int, index: Any) -> Any:
         array, key = _along(wrap_index, x, dim, index)
         source = jnp.asarray(source, x.dtype)
@@ -102,9 +102,20 @@ def _scatter(wrap_index: Wrap, method: str) -> Kernel:
             source = source[tuple(slice(size) for size in index.shape)]
         elif index.ndim == 0:
             source = source.reshape(1)
-        return getattr(array.at[key], method)(source).reshape(x.shape)
+        if add:
+            return _added(array, key, source).reshape(x.shape)
+        return array.at[key].set(source).reshape(x.shape)
 
     return scatter
+
+
+def _added(x: Any, key: Any, values: Any) -> Any:
+    """``x[key] += values``, counting repeated places; 16-bit numbers are added up in float32."""
+    if x.dtype == np.bool_:
+        return x.at[key].max(values)
+    if x.dtype.itemsize == 2 and jnp.issubdtype(x.dtype, jnp.floating):
+        return x.astype(np.float32).at[key].add(values.astype(np.float32)).astype(x.dtype)
+    return x.at[key].add(values)
 
 
 def _key(wrap_index: Wrap, shape: Sizes, indices: Indices) -> tuple[Any, ...]:
@@ -120,9 +131,9 @@ def _index_get(wrap_index: Wrap) -> Kernel:
 
 def _index_put(wrap_index: Wrap) -> Kernel:
     def index_put(x: Any, values: Any, indices: Indices, accumulate: bool) -> Any:
-        place = x.at[_key(wrap_index, x.shape, indices)]
+        key = _key(wrap_index, x.shape, indices)
         values = jnp.asarray(values, x.dtype)
-        return place.add(values) if accumulate else place.set(values)
+        return _added(x, key, values) if accumulate else x.at[key].set(values)
 
     return index_put
 
@@ -134,7 +145,7 @@ def _index_select(wrap_index: Wrap) -> Kernel:
 def _index_add(wrap_index: Wrap) -> Kernel:
     def index_add(x: Any, source: Any, dim: int, index: Any) -> Any:
         key = (*(slice(None),) * dim, wrap_index(index, dim, x.shape[dim], 0))
-        return x.at[key].add(source)
+        return _added(x, key, source)
 
     return index_add
 
@@ -149,12 +160,15 @@ def _nonzero(x: Any) -> tuple[Any, ...]:
 def _on_host(name: str) -> Kernel:
     """A function that neither JAX nor XLA has; works inside traced functions too."""
 
-    def compute(*arrays: Any) -> np.ndarray:
-        kernel = getattr(Device("cpu").F, name)  # its handles are NumPy arrays
-        found: np.ndarray = np.asarray(kernel(*map(np.asarray, arrays)))
-        return found
+    def kernel(*args: Any) -> Any:
+        arrays = [arg for arg in args if hasattr(arg, "shape")]
+        attributes = args[len(arrays) :]
 
-    def kernel(*arrays: Any) -> Any:
+        def compute(*arrays: Any) -> np.ndarray:
+            kernel = getattr(Device("cpu").F, name)  # its handles are NumPy arrays
+            found: np.ndarray = np.asarray(kernel(*map(np.asarray, arrays), *attributes))
+            return found
+
         shape = np.broadcast_shapes(*(array.shape for array in arrays))
         out = jax.ShapeDtypeStruct(shape, arrays[0].dtype)
         return jax.pure_callback(compute, out, *arrays, vmap_method="broadcast_all")
@@ -232,10 +246,18 @@ def _digamma(x: Any) -> Any:
     return jnp.where(x == 0, jnp.copysign(jnp.inf, -x), special.digamma(x))
 
 
-def _polygamma(x: Any, order: int) -> Any:
-    if order == 0:
-        return _widened(_digamma)(x)
-    return _widened(lambda x: special.polygamma(order, x))(x)
+def _scan(function: Callable[..., Any]) -> Kernel:
+    """A running sum or product; of 16-bit numbers in float32."""
+
+    def kernel(x: Any, dim: int) -> Any:
+        return function(x, axis=dim) if x.ndim else x
+
+    def scan(x: Any, dim: int) -> Any:
+        if x.dtype.itemsize == 2 and jnp.issubdtype(x.dtype, jnp.floating):
+            return kernel(x.astype(np.float32), dim).astype(x.dtype)
+        return kernel(x, dim)
+
+    return scan
 
 
 # --- the table ------------------------------------------------------------------------------------
@@ -268,10 +290,10 @@ def kernels(wrap_index: Wrap) -> dict[str, Kernel]:
         "digamma": _widened(_digamma),
         "igamma": _widened(special.gammainc),
         "igammac": _widened(special.gammaincc),
-        "polygamma": _polygamma,
+        "polygamma": _on_host("polygamma"),  # JAX's has six digits
         "gather": _gather(wrap_index),
-        "scatter": _scatter(wrap_index, "set"),
-        "scatter_add": _scatter(wrap_index, "add"),
+        "scatter": _scatter(wrap_index, add=False),
+        "scatter_add": _scatter(wrap_index, add=True),
         "index_get": _index_get(wrap_index),
         "index_put": _index_put(wrap_index),
         "index_select": _index_select(wrap_index),
@@ -284,6 +306,8 @@ def kernels(wrap_index: Wrap) -> dict[str, Kernel]:
         "remainder": _remainder,
         "complex": lambda x, y: lax.complex(*jnp.broadcast_arrays(x, y)),
         "matrix_exp": lambda x: expm(x, max_squarings=_SQUARINGS),
+        "cumsum": _scan(jnp.cumsum),
+        "cumprod": _scan(jnp.cumprod),
         "gcd": jnp.gcd,
         "lcm": jnp.lcm,
         "isnan": jnp.isnan,

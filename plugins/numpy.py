@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import array_api_compat.numpy as namespace
 import numpy as np
 
-from ..backends import dtypes, strided_fft, strided_linalg, strided_nn
+from ..backends import dtypes, strided_fft, strided_linalg, strided_math, strided_nn
 from ..backends.base import Kernel
 from ..backends.dlpack import NO_EXCHANGE, AsWords
 from ..backends.strided import StridedBackend
@@ -23,6 +23,16 @@ __all__ = ["NumpyBackend"]
 # module, so this filter touches nothing outside of the package; where a user turns warnings into
 # errors, the engine repeats the call inside quiet().
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tensorplug\.")
+
+
+def _quietly(kernel: Kernel) -> Kernel:
+    """A kernel that no warning made an error can stop between two of its steps."""
+
+    def run(*operands: Any) -> None:
+        with np.errstate(all="ignore"):
+            kernel(*operands)
+
+    return run
 
 
 class NumpyBackend(StridedBackend):
@@ -43,7 +53,8 @@ class NumpyBackend(StridedBackend):
             **strided_linalg.kernels(np), **strided_fft.kernels(np), **numpy_linalg.kernels(),
             **numpy_math.kernels(general),
         }  # fmt: skip
-        self._into = {**into, **numpy_linalg.into_kernels(), **numpy_math.into_kernels(into)}
+        into |= numpy_linalg.into_kernels() | numpy_math.into_kernels(into)
+        self._into = into | {name: _quietly(into[name]) for name in strided_math.SEVERAL_STEPS}
 
     def devices(self) -> Sequence[Any]:
         return ["cpu"]
