@@ -18,10 +18,9 @@ import pytest
 
 import tensorplug as tp
 from tensorplug.autograd.registry import FUNCTIONS
-from tensorplug.conformance import PROFILES
+from tensorplug.conformance import PROFILES, SHARES
 from tensorplug.conformance.samples import Case, cases, supports
 
-_SHARES = 16
 
 for _name, _count in PROFILES.items():
     hypothesis.settings.register_profile(
@@ -49,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def profile_of(config: pytest.Config) -> str:
-    """``quick`` or ``thorough``."""
+    """``quick``, ``thorough`` or ``exhaustive``."""
     return config.getoption("--profile") or os.environ.get("TENSORPLUG_TEST_PROFILE", "quick")
 
 
@@ -107,20 +106,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _share(metafunc: pytest.Metafunc, device: str, chosen: list[Case]) -> list[Case]:
-    """The cases to try on a device: a sixteenth where each costs a compilation and time is short.
+    """The cases to try on a device: few of them where each costs a compilation; see ``SHARES``.
 
-    Which part depends on the test and the device, so that a few devices see much together.
+    Which ones depends on the test and the device, so that a few devices see much together.
     """
-    if profile_of(metafunc.config) == "thorough" or not tp.device(device).backend.compiles:
+    shares = SHARES[profile_of(metafunc.config)]
+    if not tp.device(device).backend.compiles:
         return chosen
     salt = f"{metafunc.function.__name__} {device}"
-    return [case for case in chosen if zlib.crc32(f"{case!r} {salt}".encode()) % _SHARES == 0]
+    return [case for case in chosen if zlib.crc32(f"{case!r} {salt}".encode()) % shares == 0]
 
 
 @pytest.fixture
 def thorough(request: pytest.FixtureRequest) -> bool:
     """Whether to take the time for more."""
-    return profile_of(request.config) == "thorough"
+    return profile_of(request.config) != "quick"
 
 
 def _has_no_case(item: pytest.Item) -> bool:

@@ -175,6 +175,7 @@ class Views(RuleBasedStateMachine):
 
 def test_random_programs(device: str, thorough: bool) -> None:
     machine = type("Views", (Views,), {"device": device})
+    thorough = thorough and not tp.device(device).backend.compiles
     run_state_machine_as_test(
         machine,
         settings=settings(

@@ -66,6 +66,19 @@ def cast(array: Any, dtype: np.dtype) -> Any:
     return array.astype(dtype)
 
 
+def _widened(function: Callable[..., Any]) -> Kernel:
+    """A function of arrays and attributes, with float32 in place of 16-bit types inside."""
+
+    def kernel(*args: Any) -> Any:
+        dtype = args[0].dtype
+        if dtype.itemsize != 2 or not jnp.issubdtype(dtype, jnp.floating):
+            return function(*args)
+        wide = (arg.astype(np.float32) if hasattr(arg, "astype") else arg for arg in args)
+        return function(*wide).astype(dtype)
+
+    return kernel
+
+
 # --- by position ----------------------------------------------------------------------------------
 
 
@@ -198,19 +211,28 @@ def _convolution(
 def _convolution_input(
     y: Any, weight: Any, size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
 ) -> Any:
-    x = jax.ShapeDtypeStruct((y.shape[0], weight.shape[1] * groups, *size), y.dtype)
-    (found,) = jax.linear_transpose(
-        lambda x: _convolve(x, weight, stride, padding, dilation, groups), x
-    )(y)
-    return found
+    """The convolution of ``y``, spread out by ``stride``, with the mirrored kernel."""
+    outputs, depth, *kernel = weight.shape
+    turned = weight.reshape(groups, outputs // groups, depth, *kernel).swapaxes(1, 2)
+    turned = lax.rev(turned, range(3, turned.ndim))
+    borders = []
+    for n, m, k, s, p, d in zip(size, y.shape[2:], kernel, stride, padding, dilation, strict=True):
+        reach = d * (k - 1)
+        borders.append((reach - p, n - (m - 1) * s - 1 + p))
+    return lax.conv_general_dilated(
+        y, turned.reshape(groups * depth, outputs // groups, *kernel), (1,) * len(size), borders,
+        lhs_dilation=stride, rhs_dilation=dilation, feature_group_count=groups,
+        precision=lax.Precision.HIGHEST,
+    )  # fmt: skip
 
 
 def _convolution_weight(
     x: Any, y: Any, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
 ) -> Any:
     weight = jax.ShapeDtypeStruct((y.shape[1], x.shape[1] // groups, *kernel), x.dtype)
+    first = tuple(map(slice, y.shape))  # there may be more windows than y has
     (found,) = jax.linear_transpose(
-        lambda weight: _convolve(x, weight, stride, padding, dilation, groups), weight
+        lambda weight: _convolve(x, weight, stride, padding, dilation, groups)[first], weight
     )(y)
     return found
 
@@ -226,18 +248,6 @@ def _remainder(x: Any, y: Any) -> Any:
 # --- special functions ----------------------------------------------------------------------------
 
 
-def _widened(function: Callable[..., Any]) -> Kernel:
-    """A function that takes no 16-bit types, with float32 in between."""
-
-    def kernel(*arrays: Any) -> Any:
-        dtype = arrays[0].dtype
-        if dtype.itemsize != 2:
-            return function(*arrays)
-        return function(*(array.astype(np.float32) for array in arrays)).astype(dtype)
-
-    return kernel
-
-
 def _lgamma(x: Any) -> Any:
     return jnp.where(x == -jnp.inf, x, special.gammaln(x))
 
@@ -247,17 +257,8 @@ def _digamma(x: Any) -> Any:
 
 
 def _scan(function: Callable[..., Any]) -> Kernel:
-    """A running sum or product; of 16-bit numbers in float32."""
-
-    def kernel(x: Any, dim: int) -> Any:
-        return function(x, axis=dim) if x.ndim else x
-
-    def scan(x: Any, dim: int) -> Any:
-        if x.dtype.itemsize == 2 and jnp.issubdtype(x.dtype, jnp.floating):
-            return kernel(x.astype(np.float32), dim).astype(x.dtype)
-        return kernel(x, dim)
-
-    return scan
+    """A running sum or product."""
+    return _widened(lambda x, dim: function(x, axis=dim) if x.ndim else x)
 
 
 # --- the table ------------------------------------------------------------------------------------
@@ -299,13 +300,14 @@ def kernels(wrap_index: Wrap) -> dict[str, Kernel]:
         "index_select": _index_select(wrap_index),
         "index_add": _index_add(wrap_index),
         "nonzero": _nonzero,
-        "convolution": _convolution,
-        "convolution_input": _convolution_input,
-        "convolution_weight": _convolution_weight,
+        "convolution": _widened(_convolution),
+        "convolution_input": _widened(_convolution_input),
+        "convolution_weight": _widened(_convolution_weight),
         "matmul": lambda x, y: jnp.matmul(x, y, precision=lax.Precision.HIGHEST),
         "remainder": _remainder,
         "complex": lambda x, y: lax.complex(*jnp.broadcast_arrays(x, y)),
         "matrix_exp": lambda x: expm(x, max_squarings=_SQUARINGS),
+        "eigh": lambda x: tuple(jnp.linalg.eigh(x, symmetrize_input=False)),
         "cumsum": _scan(jnp.cumsum),
         "cumprod": _scan(jnp.cumprod),
         "gcd": jnp.gcd,
