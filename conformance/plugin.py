@@ -21,7 +21,6 @@ from tensorplug.autograd.registry import FUNCTIONS
 from tensorplug.conformance import PROFILES, SHARES
 from tensorplug.conformance.samples import Case, cases, supports
 
-
 for _name, _count in PROFILES.items():
     hypothesis.settings.register_profile(
         f"tensorplug-{_name}", max_examples=_count, deadline=None, derandomize=True, database=None,
