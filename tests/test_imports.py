@@ -46,7 +46,7 @@ RULES = {
     "api": Rule(
         ("autograd", "backends"),
         ("ml_dtypes",),
-        ("graphviz", "matplotlib", "opt_einsum", "rich", "tensorboardX"),
+        ("graphviz", "matplotlib", "opt_einsum", "rich", "safetensors", "tensorboardX"),
     ),
     "conformance": Rule(
         ("api", "autograd", "backends"), ("hypothesis", "numpy", "pytest"), ("rich",)

@@ -11,10 +11,9 @@ from typing import IO, Any
 import numpy as np
 
 from tensorplug.autograd.tensor import Tensor
-from tensorplug.backends import dtypes
 
 from ._place import Memory, Placer
-from ._safetensors import Content, read_header, write
+from ._safetensors import read, write
 from ._tensors import PICKLE, TensorReader, TensorTable
 from ._tree import Describer, restore
 from ._unpickle import DAMAGE, PLAIN, read_pickle
@@ -31,10 +30,10 @@ def write_native(file: IO[bytes], obj: Any) -> None:
     describer = Describer(tensors)
     tree = describer.describe(obj)
     pickled = _pickled(describer.objects, tensors) if describer.objects else {}
-    contents, rows = tensors.finish()
+    arrays, rows = tensors.finish()
     structure = json.dumps({"tree": tree, "tensors": rows}, separators=(",", ":"))
     # "pt" is what readers for PyTorch look for; the layout is the same.
-    write(file, contents | pickled, {"format": "pt", _TREE: structure})
+    write(file, arrays | pickled, {"format": "pt", _TREE: structure})
 
 
 class _Pickler(pickle.Pickler):
@@ -48,7 +47,7 @@ class _Pickler(pickle.Pickler):
         return self._tensors.add(obj, "object") if isinstance(obj, Tensor) else None
 
 
-def _pickled(objects: list[Any], tensors: TensorTable) -> dict[str, Content]:
+def _pickled(objects: list[Any], tensors: TensorTable) -> dict[str, np.ndarray]:
     file = io.BytesIO()
     try:
         _Pickler(file, tensors).dump(objects)
@@ -58,8 +57,7 @@ def _pickled(objects: list[Any], tensors: TensorTable) -> dict[str, Content]:
             f"save: expected tensors, plain data or objects that can be pickled, got {names}: "
             f"{error}; save a state dict instead"
         ) from error
-    values = np.frombuffer(file.getvalue(), np.uint8)
-    return {PICKLE: Content(dtypes.uint8, values.shape, lambda: values)}
+    return {PICKLE: np.frombuffer(file.getvalue(), np.uint8)}
 
 
 def read_native(
@@ -71,18 +69,18 @@ def read_native(
         ValueError: the file is damaged.
         pickle.UnpicklingError: it holds objects, and ``weights_only`` is set.
     """
-    metadata, entries = read_header(file, name)
+    metadata, entries = read(file, name, memory)
     if _TREE not in metadata:
-        return TensorReader(memory, entries, [], place).all()
+        return TensorReader(entries, [], place).all()
 
     @cache
     def objects() -> list[Any]:
-        content = memory.array(*entries[PICKLE]).tobytes()
+        content = entries[PICKLE].array().tobytes()
         return read_pickle(content, name, PLAIN, reader.tensor, weights_only)
 
     try:
         structure = json.loads(metadata[_TREE])
-        reader = TensorReader(memory, entries, structure["tensors"], place)
+        reader = TensorReader(entries, structure["tensors"], place)
         return restore(structure["tree"], reader, objects)
     except (*DAMAGE, RecursionError) as error:
         if not weights_only:  # may come from the code of the objects

@@ -99,7 +99,8 @@ class Memory:
 
     def __init__(self, file: IO[bytes], name: str, path: Any, mapped: bool) -> None:
         self._file, self._name = file, name
-        if mapped and not isinstance(path, (str, os.PathLike)):
+        self.path = path if isinstance(path, (str, os.PathLike)) else None
+        if mapped and self.path is None:
             raise TypeError(
                 f"load: expected a path with mmap=True, got {type(path).__name__}; files that are "
                 "open can only be read"

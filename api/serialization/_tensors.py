@@ -11,10 +11,10 @@ from tensorplug.backends import dtypes
 from tensorplug.backends.base import Layout
 from tensorplug.backends.layout import extent, is_contiguous
 
-from ._place import Memory, Placer, alias, placed
-from ._safetensors import METADATA, Content, Entry
+from ._place import Placer, alias, placed
+from ._safetensors import METADATA, Entry
 
-__all__ = ["PICKLE", "Row", "TensorReader", "TensorTable", "content_of"]
+__all__ = ["PICKLE", "Row", "TensorReader", "TensorTable"]
 
 PICKLE = "__pickle__"
 """The entry with the objects of classes that are not plain data."""
@@ -53,15 +53,15 @@ class TensorTable:
         self._taken.add(name)
         return name
 
-    def finish(self) -> tuple[dict[str, Content], list[Row]]:
+    def finish(self) -> tuple[dict[str, np.ndarray], list[Row]]:
         """The entries to write, and a row for each tensor."""
         rows: list[Row] = [_flags(tensor) for tensor in self._tensors]
-        entries: dict[str, Content] = {}
+        entries: dict[str, np.ndarray] = {}
         for numbers in self._clusters():
             if len(numbers) == 1:
                 (number,) = numbers
                 rows[number]["entry"] = self._names[number]
-                entries[self._names[number]] = content_of(self._tensors[number])
+                entries[self._names[number]] = _values(self._tensors[number])
             else:
                 self._share(numbers, rows, entries)
         return entries, rows
@@ -87,7 +87,7 @@ class TensorTable:
                 end = max(end, stop)
         return clusters
 
-    def _share(self, numbers: list[int], rows: list[Row], entries: dict[str, Content]) -> None:
+    def _share(self, numbers: list[int], rows: list[Row], entries: dict[str, np.ndarray]) -> None:
         """One entry for tensors that overlap: the one that covers all, or the span of them."""
         layouts = {n: self._tensors[n]._device.backend.layout(self._tensors[n]._h) for n in numbers}
         places = [extent(layout) for layout in layouts.values()]
@@ -99,7 +99,7 @@ class TensorTable:
         ]  # fmt: skip
         first = whole[0] if whole else min(numbers)
         name, tensor = self._names[first], self._tensors[first]
-        entries[name] = content_of(tensor) if whole else content_of(_span(tensor, start, stop))
+        entries[name] = _values(tensor if whole else _span(tensor, start, stop))
         for number, (shape, strides, offset) in layouts.items():
             rows[number]["entry"] = name
             if not whole or number != first:
@@ -124,27 +124,20 @@ def _flags(tensor: Tensor) -> Row:
     return row
 
 
-def content_of(tensor: Tensor) -> Content:
+def _values(tensor: Tensor) -> np.ndarray:
     """A tensor as it is written; complex128, which the format lacks, as pairs of float64."""
     shape = tuple(tensor._h.shape)
-    backend, handle = tensor._device.backend, tensor._h
-    if tensor._dtype is not dtypes.complex128:
-        return Content(tensor._dtype, shape, lambda: backend.to_host(handle))
-
-    def pairs() -> np.ndarray:
-        array = np.ascontiguousarray(backend.to_host(handle)).reshape(shape)
-        return array.reshape(-1).view(np.float64)
-
-    return Content(dtypes.float64, (*shape, 2), pairs)
+    array = np.ascontiguousarray(tensor._device.backend.to_host(tensor._h)).reshape(shape)
+    if tensor._dtype is dtypes.complex128:
+        array = array.reshape(-1).view(np.float64).reshape(*shape, 2)
+    return array
 
 
 class TensorReader:
     """Makes the tensors of a file, each when it is first asked for."""
 
-    def __init__(
-        self, memory: Memory, entries: dict[str, Entry], rows: list[Row], place: Placer
-    ) -> None:
-        self._memory, self._entries, self._rows, self._place = memory, entries, rows, place
+    def __init__(self, entries: dict[str, Entry], rows: list[Row], place: Placer) -> None:
+        self._entries, self._rows, self._place = entries, rows, place
         self._placed: dict[tuple[str, str], Tensor] = {}
         self._made: dict[int, Tensor] = {}
 
@@ -158,7 +151,7 @@ class TensorReader:
         return found
 
     def _array(self, entry: Entry, dtype: str) -> np.ndarray:
-        array = self._memory.array(*entry)
+        array = entry.array()
         if dtype == "complex128":
             array = array.reshape(-1).view(np.complex128).reshape(entry.shape[:-1])
         return array

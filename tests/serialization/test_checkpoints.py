@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import signal
 import subprocess
@@ -256,6 +257,10 @@ def test_links_modes_and_special_files(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o640
     assert tp.load(path)[0].item() == 0.0
     tp.save([tp.ones(1)], "/dev/null")
+    mask = os.umask(0o027)
+    tp.save([tp.ones(1)], tmp_path / "new")
+    os.umask(mask)
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o640
     assert Path("/dev/null").is_char_device()
 
 

@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 import random
+import re
 import tarfile
 import zipfile
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors
 
 import tensorplug as tp
 
@@ -30,23 +32,30 @@ def _row(shape: Any = (1,), offsets: Any = (0, 4), dtype: str = "F32") -> dict[s
 @pytest.mark.parametrize(
     ("file", "text"),
     [
-        (_file(b"{" * 9, length=99), "a header of 99 bytes in a file of 17 bytes"),
-        (_file(b"{nonsense"), "a header that is no JSON"),
-        (_file(b'{"\xff":1}   '), "a header that is no JSON"),
-        (_file({"__metadata__": 3}), "metadata that is a int"),
-        (_file({"a": 3, "b": "long enough"}), "a row without type, shape and place at 'a'"),
-        (_file({"a": _row([-1])}, bytes(4)), r"shape \[-1\] and offsets \[0, 4\] at 'a'"),
-        (_file({"a": _row([1.0])}, bytes(4)), r"shape \[1.0\] and offsets"),
-        (_file({"a": _row([2])}, bytes(4)), r"4 bytes for F32 of shape \[2\] at 'a'"),
-        (_file({"a": _row(), "b": _row()}, bytes(4)), "a tensor at byte 0 .* where 4 was due"),
-        (_file({"a": _row([1], [4, 8])}, bytes(8)), "a tensor at byte 4 .* where 0 was due"),
-        (_file({"a": _row()}, bytes(3)), "3 bytes of data where the header says 4"),
-        (_file({"a": _row()}, bytes(5)), "5 bytes of data where the header says 4"),
+        (_file(b"{" * 9, length=99), "invalid header length"),
+        (_file(b"{nonsense"), "invalid JSON in header: key must be a string at line 1 column 2"),
+        (_file(b'{"\xff":1}   '), "invalid UTF-8 in header"),
+        (_file({"__metadata__": 3}), "integer `3`, expected a map"),
+        (_file({"__metadata__": {"a": 3}}), "integer `3`, expected a string"),
+        (_file({"a": 3, "b": "long enough"}), "integer `3`, expected struct TensorInfo"),
+        (_file({"a": _row([-1])}, bytes(4)), "integer `-1`, expected usize"),
+        (_file({"a": _row([1.0])}, bytes(4)), "floating point `1.0`, expected usize"),
+        (_file({"a": _row([2])}, bytes(4)), "invalid shape, data type, or offset for tensor"),
+        (_file({"a": _row(), "b": _row()}, bytes(4)), "invalid offset for tensor `[ab]`"),
+        (_file({"a": _row([1], [4, 8])}, bytes(8)), "invalid offset for tensor `a`"),
+        (_file({"a": _row()}, bytes(3)), "file not fully covered"),
+        (_file({"a": _row()}, bytes(5)), "file not fully covered"),
+        (_file({"a": _row(dtype="F99")}, bytes(4)), "unknown variant `F99`, expected one of"),
     ],
 )
-def test_damaged_safetensors(file: io.BytesIO, text: str) -> None:
-    with pytest.raises(ValueError, match=rf"a safetensors file, got the file, which has {text}"):
-        tp.load(file)
+def test_damaged_safetensors(file: io.BytesIO, text: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(file.getvalue())
+    for source, name in ((file, "the file"), (path, str(path))):
+        told = rf"a safetensors file, got {re.escape(name)}: .*{text}.*; it is damaged or cut short"
+        with pytest.raises(ValueError, match=told) as caught:
+            tp.load(source)
+        assert isinstance(caught.value.__cause__, safetensors.SafetensorError)
 
 
 def test_unknown_types_are_named() -> None:
