@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
+import stat
 import struct
 import threading
 import zipfile
@@ -14,9 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["File", "opened", "unzipping", "writing"]
+__all__ = ["File", "Partial", "opened", "unzipping", "writing"]
 
 File = str | os.PathLike[str] | IO[bytes]
+
+
+class Partial(io.BufferedWriter):
+    """A file of ours beside its target; another one may be put in its place, by its name."""
 
 
 @contextmanager
@@ -47,12 +51,12 @@ def writing(f: File) -> Iterator[IO[bytes]]:
         return
     partial = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}.partial")
     try:
-        with partial.open("wb") as file:
+        with Partial(io.FileIO(partial, "w")) as file:
+            mode = (target if target.exists() else partial).stat().st_mode
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            shutil.copymode(target, partial)
+        with partial.open("rb+") as written:
+            os.fsync(written.fileno())
+        partial.chmod(stat.S_IMODE(mode))
         partial.replace(target)
         _sync_folder(target.parent)
     finally:

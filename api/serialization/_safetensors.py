@@ -15,6 +15,7 @@ import numpy as np
 from tensorplug.backends import dtypes
 from tensorplug.backends.dtypes import DType
 
+from ._files import Partial
 from ._place import Memory
 
 __all__ = ["METADATA", "Entry", "read", "write"]
@@ -49,12 +50,20 @@ class Entry(NamedTuple):
 
 
 def write(file: IO[bytes], arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
-    """Write contiguous arrays and texts."""
+    """Write contiguous arrays and texts.
+
+    Raises:
+        OSError: the disk is full, or the like.
+    """
     import safetensors.numpy
 
-    # Not save_file, which replaces what the path names, a device such as /dev/null too, by a file
-    # that only its owner can read (0.8): how files appear is for the writer in _files.py to say.
-    file.write(safetensors.numpy.save(dict(arrays), dict(metadata)))
+    if not isinstance(file, Partial):
+        file.write(safetensors.numpy.save(dict(arrays), dict(metadata)))
+        return
+    try:  # Puts a new file under this name (0.8), so only where the name is ours: not /dev/null.
+        safetensors.numpy.save_file(dict(arrays), file.name, dict(metadata))
+    except safetensors.SafetensorError as error:
+        raise OSError(f"save: expected to write {file.name}, got: {error}") from error
 
 
 def read(file: IO[bytes], name: str, memory: Memory) -> tuple[dict[str, str], dict[str, Entry]]:
@@ -85,14 +94,10 @@ def read(file: IO[bytes], name: str, memory: Memory) -> tuple[dict[str, str], di
     data = begin + 8 + length
 
     def entry(key: str, row: dict[str, Any]) -> Entry:
-        dtype, shape, start = (
-            _dtype(row["dtype"], key, name),
-            tuple(row["shape"]),
-            row["data_offsets"][0],
-        )
+        dtype, shape = _dtype(row["dtype"], key, name), tuple(row["shape"])
         if contents:
             return Entry(shape, lambda: np.ndarray(shape, dtype.numpy, contents[key]["data"]))
-        return Entry(shape, lambda: memory.array(dtype, shape, data + start))
+        return Entry(shape, lambda: memory.array(dtype, shape, data + row["data_offsets"][0]))
 
     return metadata, {key: entry(key, row) for key, row in header.items()}
 

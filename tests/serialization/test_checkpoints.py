@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import resource
 import signal
 import subprocess
 import sys
@@ -218,6 +219,20 @@ def test_failed_writing_leaves_the_old_file(tmp_path: Path, monkeypatch: Any) ->
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(OSError, match=r"disk full"):
         tp.save({"a": tp.zeros(1)}, path)
+    assert tp.load(path)["a"].item() == 1.0
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_an_error_and_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    tp.save({"a": tp.ones(1)}, path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"save: expected to write .*x.safetensors.*, got: .*I/O"):
+            tp.save({"a": tp.zeros(1000)}, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert tp.load(path)["a"].item() == 1.0
     assert list(tmp_path.iterdir()) == [path]
 
