@@ -78,7 +78,7 @@ def read(file: IO[bytes], name: str, memory: Memory) -> tuple[dict[str, str], di
     contents: dict[str, Any] = {}
     try:
         if memory.path is None:
-            contents = dict(safetensors.deserialize(file.read()))
+            contents = dict(safetensors.deserialize(file.read()))  # type: ignore[no-untyped-call]
         else:
             safetensors.safe_open(memory.path, "np")  # reads the header, and checks it
     except safetensors.SafetensorError as error:
