@@ -91,6 +91,8 @@ from .backends.device import (
 from .backends.dtypes import (
     DType as dtype,
     bfloat16 as bfloat16,
+    float8_e4m3fn as float8_e4m3fn,
+    float8_e5m2 as float8_e5m2,
     complex64 as complex64,
     complex128 as complex128,
     finfo as finfo,

@@ -52,7 +52,8 @@ def item(self: Tensor) -> Any:
 def tolist(self: Tensor) -> Any:
     """Nested Python lists of Python numbers; a number for a 0-d tensor."""
     array = _host(self, "tolist")
-    return (array.astype("float32") if self._dtype is dtypes.bfloat16 else array).tolist()
+    # NumPy leaves numbers of ml_dtypes' types as they are.
+    return (array.astype("float32") if array.dtype.kind == "V" else array).tolist()
 
 
 @method

@@ -6,7 +6,7 @@ entry means that the op does not take that type.
 
 from __future__ import annotations
 
-from ..backends.dtypes import ALL, DType, bool_, default_float, int64
+from ..backends.dtypes import ALL, STORED, DType, bool_, default_float, int64
 
 __all__ = [
     "ALWAYS_BOOL",
@@ -54,7 +54,7 @@ class Kind:
 
     def compute(self, dtype: DType) -> DType | None:
         """The type to cast the inputs to, None when the op refuses ``dtype``."""
-        if dtype.kind not in self.accepts:
+        if dtype.kind not in self.accepts or dtype in STORED:
             return None
         if self.computes == "float" and not dtype.is_inexact:
             return default_float()

@@ -99,7 +99,7 @@ class ArrayAPIBackend(IndexKernels, Backend):
 
     def supports_dtype(self, dtype: DType, device: int) -> bool:
         """Whether the namespace has the type, and its inspection API does not deny it."""
-        return self._supported(device)[dtype]
+        return self._supported(device).get(dtype, False)
 
     @cached_property
     def _support(self) -> dict[int, dict[DType, bool]]:

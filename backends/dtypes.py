@@ -14,6 +14,7 @@ import numpy as np
 __all__ = [
     "ALIASES",
     "ALL",
+    "STORED",
     "DType",
     "bfloat16",
     "bool_",
@@ -23,6 +24,8 @@ __all__ = [
     "default_complex",
     "default_float",
     "finfo",
+    "float8_e4m3fn",
+    "float8_e5m2",
     "float16",
     "float32",
     "float64",
@@ -102,10 +105,16 @@ float64 = DType("float64", "float", np.float64, 12)
 complex64 = DType("complex64", "complex", np.complex64, 13)
 complex128 = DType("complex128", "complex", np.complex128, 14)
 
+float8_e4m3fn = DType("float8_e4m3fn", "float", ml_dtypes.float8_e4m3fn, 15)
+float8_e5m2 = DType("float8_e5m2", "float", ml_dtypes.float8_e5m2, 16)
+
 ALL: tuple[DType, ...] = (
     bool_, uint8, int8, int16, int32, int64, uint16, uint32, uint64,
     float16, bfloat16, float32, float64, complex64, complex128,
 )  # fmt: skip
+
+STORED: tuple[DType, ...] = (float8_e4m3fn, float8_e5m2)
+"""Types to keep values in and to cast from and to, as in PyTorch; no op computes with them."""
 
 ALIASES: dict[str, DType] = {
     "half": float16,
@@ -121,8 +130,8 @@ ALIASES: dict[str, DType] = {
 """torch's second names; ``tp.bool`` too, because ``bool`` cannot be a name in this module."""
 
 _TO_REAL = {complex64: float32, complex128: float64}
-_BY_NAME = {dtype.name: dtype for dtype in ALL} | ALIASES
-_BY_NUMPY = {dtype.numpy: dtype for dtype in ALL}
+_BY_NAME = {dtype.name: dtype for dtype in ALL + STORED} | ALIASES
+_BY_NUMPY = {dtype.numpy: dtype for dtype in ALL + STORED}
 
 
 def _by_name(name: str) -> DType:
@@ -174,6 +183,11 @@ def _promote_integers(a: DType, b: DType) -> DType:
 def _promote(a: DType, b: DType) -> DType:
     if a is b:
         return a
+    if a in STORED or b in STORED:
+        raise TypeError(
+            f"promotion: expected types to compute with, got {a.name} and {b.name}; "
+            "cast the 8-bit one first, for example with .to(tp.float32)"
+        )
     low, high = sorted((a, b), key=lambda dtype: (category(dtype), dtype.itemsize))
     if category(low) < category(high):
         if high.is_complex and low is float64:

@@ -47,7 +47,7 @@ __all__ = ["JaxBackend"]
 warnings.filterwarnings("ignore", message="Some donated buffers were not usable")
 
 _Tracer = jax.core.Tracer
-_TYPES: dict[Any, DType] = {dtype.numpy: dtype for dtype in dtypes.ALL}
+_TYPES: dict[Any, DType] = {dtype.numpy: dtype for dtype in dtypes.ALL + dtypes.STORED}
 _HOST = 1  # DLPack's number for a CPU's memory
 _ALIGNMENT = 64  # bytes; on a CPU, XLA uses memory at such addresses as it is
 
@@ -202,7 +202,7 @@ class JaxBackend(ArrayAPIBackend):
             return super().array_dtype(array)
 
     def supports_dtype(self, dtype: DType, device: int) -> bool:
-        return dtype in dtypes.ALL
+        return dtype.numpy in _TYPES
 
     # --- handles and library arrays ---------------------------------------------------------------
     def owns(self, array: Any) -> bool:
