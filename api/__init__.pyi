@@ -67,6 +67,8 @@ from .backends.device import get_default_device as get_default_device
 from .backends.device import set_default_device as set_default_device
 from .backends.device import synchronize as synchronize
 from .backends.dtypes import bfloat16 as bfloat16
+from .backends.dtypes import float8_e4m3fn as float8_e4m3fn
+from .backends.dtypes import float8_e5m2 as float8_e5m2
 from .backends.dtypes import complex64 as complex64
 from .backends.dtypes import complex128 as complex128
 from .backends.dtypes import finfo as finfo

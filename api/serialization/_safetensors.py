@@ -30,6 +30,8 @@ _CODES = {
     "I32": dtypes.int32,
     "U64": dtypes.uint64,
     "I64": dtypes.int64,
+    "F8_E4M3": dtypes.float8_e4m3fn,
+    "F8_E5M2": dtypes.float8_e5m2,
     "F16": dtypes.float16,
     "BF16": dtypes.bfloat16,
     "F32": dtypes.float32,
