@@ -96,8 +96,11 @@ examples: $(VENV)/.stamp-run
 
 DEVICES ?= cpu strict:0 xla:0 xla:1
 
+# The loader's tests fork processes, which JAX refuses once it is imported: they run by themselves.
+# pytest's exit status 5 says that ARGS chose no test of a part.
 test: setup
-	$(PYTEST) -n $(JOBS) $(ARGS)
+	$(PYTEST) -n $(JOBS) --ignore=tests/data $(ARGS) || [ $$? -eq 5 ]
+	$(PYTEST) -n $(JOBS) tests/data $(ARGS) || [ $$? -eq 5 ]
 	@$(MAKE) --no-print-directory conformance
 
 conformance: setup

@@ -99,6 +99,8 @@ def apply(
 
 def _keep_output(source: Any, x: Tensor, before: Any) -> None:
     """Give the node that computed ``x``, if it saved that output, the value from before a write."""
+    if type(source) is Tensor:  # a leaf saves nothing
+        return
     node, code = (source.node, -1 - source.index) if type(source) is Edge else (source, -1)
     plan, writes = node.plan, x._writes
     if plan is None or code not in plan.saves or not node.saved or writes is None or x._view:

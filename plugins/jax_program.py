@@ -224,12 +224,15 @@ class _Program:
         arrays: list[Any] = []
         template = _pack((args, kwargs), arrays)
         run = self.programs.get(template) or self._made(template)
+        traced = any(isinstance(array, jax.core.Tracer) for array in arrays)
         if run is self.directly:
+            if traced:
+                raise UnknownValues(self.name)
             return self.directly(*args, **kwargs)
         try:
             found = run(*arrays)
         except _NEEDS_VALUES as error:
-            if any(isinstance(array, jax.core.Tracer) for array in arrays):
+            if traced:
                 raise UnknownValues(self.name) from error
             self.programs[template] = self.directly
             return self.directly(*args, **kwargs)

@@ -195,9 +195,6 @@ def test_from_dlpack(place: tp.device) -> None:
     assert (float(alias[0]), float(copy[0])) == (5, 1)
     for where in xp.__array_namespace_info__().devices():
         assert xp.from_dlpack(x, device=where).device is where
-    other = "strict:0" if place.type == "cpu" else "cpu"
-    with pytest.raises(BufferError, match=f"copy=False needs, got device={other}"):
-        xp.from_dlpack(x, device=other, copy=False)
     array = np.ones(2)
     shared = xp.from_dlpack(array, device="cpu")
     array[0] = 3

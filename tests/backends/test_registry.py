@@ -318,7 +318,8 @@ def test_late_kernels_reach_devices_in_use(monkeypatch: Any) -> None:
     ],
 )
 def test_bad_kernels_are_left_out_and_listed(kernels: Any, text: str | None) -> None:
-    machinery.set_kernel_names(lambda: {*NumpyBackend().kernels(), "exp"})
+    known = {*NumpyBackend().kernels(), *NumpyBackend().into_kernels(), "exp"}
+    machinery.set_kernel_names(lambda: known)
     register(Plugin(spec()))
     register(Extending(kernels), name="fast")
     assert first not in machinery.kernels("acme").values()

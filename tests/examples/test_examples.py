@@ -28,7 +28,7 @@ CLAIMS: dict[str, Callable[[Found], bool]] = {
     ),
     "policy_gradient": lambda found: found["last"] > 0.6 and found["last"] > found["first"] + 0.2,
     "resnet_finetune": lambda found: (
-        found["first"] > 0.7
+        found["first"] > 0.5  # by chance it is 0.1
         and found["second"] > 0.6
         and found["changed"] == ["fc.weight", "fc.bias"]
     ),
