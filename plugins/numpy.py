@@ -53,7 +53,7 @@ class NumpyBackend(StridedBackend):
             **strided_linalg.kernels(np), **strided_fft.kernels(np), **numpy_linalg.kernels(),
             **numpy_math.kernels(general),
         }  # fmt: skip
-        into |= numpy_linalg.into_kernels() | numpy_math.into_kernels(into)
+        into = {**into, **numpy_linalg.into_kernels(), **numpy_math.into_kernels(into)}
         self._into = into | {name: _quietly(into[name]) for name in strided_math.SEVERAL_STEPS}
 
     def devices(self) -> Sequence[Any]:
