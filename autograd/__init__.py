@@ -14,12 +14,14 @@ from .modes import (
     set_grad_enabled,
 )
 from .node import Node
+from .variable import Variable
 
 __all__ = [
     "Function",
     "FunctionCtx",
     "GradcheckError",
     "Node",
+    "Variable",
     "backward",
     "detect_anomaly",
     "enable_grad",

@@ -200,3 +200,17 @@ def test_saved_and_freed() -> None:
     y.backward()
     with pytest.raises(RuntimeError, match="a second time"):
         y.backward()
+
+
+def test_variable_is_the_old_name_of_a_tensor():
+    data = tp.ones(2, requires_grad=True)
+    x = tp.autograd.Variable(data * 1, requires_grad=True)
+    (x * 3).sum().backward()
+    assert x.grad.tolist() == [3.0, 3.0]
+    assert data.grad is None
+    plain = tp.autograd.Variable(data)
+    assert isinstance(plain, tp.autograd.Variable)
+    assert not plain.requires_grad
+    assert plain.data_ptr() == data.data_ptr()
+    with pytest.raises(TypeError, match="expected a Tensor, got list; make one first"):
+        tp.autograd.Variable([1.0])
