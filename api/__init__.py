@@ -25,7 +25,7 @@ _storage.attach()
 from . import fft as fft, linalg as linalg, special as special
 from . import autograd as autograd, backends as backends, cuda as cuda, random as random
 from . import func as func, nn as nn, optim as optim, utils as utils, viz as viz
-from . import amp as amp, array_api as array_api, trainer as trainer
+from . import accelerator as accelerator, amp as amp, array_api as array_api, trainer as trainer
 from .amp.autocast_mode import (
     autocast as autocast,
     clear_autocast_cache as clear_autocast_cache,

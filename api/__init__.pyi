@@ -16,6 +16,7 @@ from . import nn as nn
 from . import optim as optim
 from . import utils as utils
 from . import viz as viz
+from . import accelerator as accelerator
 from . import amp as amp
 from . import array_api as array_api
 from . import trainer as trainer
