@@ -86,6 +86,8 @@ def _add(name: str, members: dict[str, Any]) -> None:
 
 for _name, _sources in _FILES.items():
     _classes = [value for source in _sources for value in vars(source).values()]
-    _add(_name, {c.__name__: c for c in _classes if isinstance(c, type) and issubclass(c, Module)})
+    _found = {c.__name__: c for c in _classes if isinstance(c, type) and issubclass(c, Module)}
+    _add(_name, _found)
+    globals().update({name: layer for name, layer in _found.items() if name[0] != "_"})
 _add("utils", {f"_{name}": _tuples(n + 1) for n, name in enumerate(
     ("single", "pair", "triple", "quadruple"))} | {"_ntuple": _tuples})  # fmt: skip

@@ -70,11 +70,17 @@ class Saving:
         ``torch.Tensor`` included, are converted.
 
         Raises:
+            KeyError: ``state_dict`` is not that of an optimizer.
             ValueError: the groups do not have the same numbers of parameters.
         """
         for hook in tuple(self._load_before.values()):
             changed = hook(self, state_dict)
             state_dict = state_dict if changed is None else changed
+        if missing := [key for key in ("state", "param_groups") if key not in state_dict]:
+            raise KeyError(
+                f"{type(self).__name__}.load_state_dict: expected the result of state_dict() of an "
+                f"optimizer, got a dict without {missing}, of the keys {list(state_dict)[:5]}"
+            )
         saved = state_dict["param_groups"]
         sizes = [len(group["params"]) for group in saved]
         wanted = [len(group["params"]) for group in self.param_groups]

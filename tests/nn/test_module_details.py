@@ -97,6 +97,8 @@ def test_second_address_of_the_layers() -> None:
     assert issubclass(nn.BatchNorm2d, _BatchNorm)
     assert not issubclass(nn.InstanceNorm2d, _BatchNorm)
     assert nn.modules.conv.Conv2d is nn.Conv2d
+    assert nn.modules.Conv2d is nn.Conv2d
+    assert nn.modules.CrossEntropyLoss is nn.CrossEntropyLoss
     assert nn.modules.pooling.AdaptiveAvgPool2d is nn.AdaptiveAvgPool2d
     assert issubclass(nn.L1Loss, nn.modules.loss._Loss)
     assert nn.modules.Module is nn.Module

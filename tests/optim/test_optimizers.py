@@ -336,3 +336,9 @@ def test_required_settings() -> None:
     assert Picky([{"params": [x], "lr": 1}]).param_groups[0]["lr"] == 1
     with pytest.raises(ValueError, match=r"Picky: expected a value of 'lr' in each group"):
         Picky([x])
+
+
+def test_a_state_dict_of_a_model_is_refused() -> None:
+    model = tp.nn.Linear(2, 1)
+    with pytest.raises(KeyError, match=r"without \['state', 'param_groups'\], of the keys"):
+        tp.optim.SGD(model.parameters()).load_state_dict(model.state_dict())
