@@ -59,8 +59,8 @@ def test_damaged_safetensors(file: io.BytesIO, text: str, tmp_path: Path) -> Non
 
 
 def test_unknown_types_are_named() -> None:
-    with pytest.raises(ValueError, match=r"load: expected one of .*, got F8_E4M3 at 'a'"):
-        tp.load(_file({"a": _row([1], [0, 1], "F8_E4M3")}, b"\0"))
+    with pytest.raises(ValueError, match=r"load: expected one of .*, got F8_E8M0 at 'a'"):
+        tp.load(_file({"a": _row([1], [0, 1], "F8_E8M0")}, b"\0"))
 
 
 @pytest.mark.parametrize(

@@ -289,6 +289,7 @@ def spectral_norm(
         ValueError, IndexError: no such tensor or dimension, or no iterations.
 
     Example:
+        >>> _ = tp.manual_seed(0)
         >>> weight = tp.nn.utils.parametrizations.spectral_norm(tp.nn.Linear(3, 2)).weight
         >>> round(tp.linalg.matrix_norm(weight, 2).item(), 2)
         1.0
