@@ -229,9 +229,6 @@ class JaxBackend(ArrayAPIBackend):
         """Make tensors pytrees of one array: JAX's functions then take them."""
         _register(tensor, build)
 
-    def _constant(self, array: np.ndarray) -> Any:
-        return jnp.asarray(array)
-
     def from_host(self, array: np.ndarray, device: int) -> Handle:
         # A copy first: JAX 0.10 may read the host's memory later, or use it as its own, whatever
         # may_alias= and copy= say, and the caller is free to write to it.
