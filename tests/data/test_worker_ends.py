@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = """
+PROGRAM = r"""
 import os, sys, time
 import tensorplug as tp
 
@@ -20,7 +20,7 @@ class Slow(tp.utils.data.Dataset):
         return 100
     def __getitem__(self, index):
         if index < 2:
-            print("pid", os.getpid(), flush=True)
+            os.write(1, b"pid %d\n" % os.getpid())  # at once: the workers write side by side
         else:
             time.sleep(float(sys.argv[1]))
         return index
