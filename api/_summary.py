@@ -82,6 +82,7 @@ class ModelSummary:
             ("layer", "left"), ("class", "left"), ("input", "left"), ("output", "left"),
             ("parameters", "right"), ("trainable", "right"),
         ):  # fmt: skip
+            # The texts above are among those that rich takes.
             table.add_column(title, justify=justify, no_wrap=True)  # type: ignore[arg-type]
         for row in self.rows:
             depth = row.name.count(".") + bool(row.name)

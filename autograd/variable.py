@@ -35,7 +35,7 @@ class Variable(metaclass=_VariableType):
         tensor([1., 1.])
     """
 
-    def __new__(cls, data: Tensor, requires_grad: bool = False) -> Tensor:  # type: ignore[misc]
+    def __new__(cls, data: Tensor, requires_grad: bool = False) -> Tensor:  # type: ignore[misc]  # a tensor
         if not isinstance(data, Tensor):
             raise TypeError(
                 f"Variable: expected a Tensor, got {type(data).__name__}; "

@@ -284,7 +284,7 @@ def elementwise(backend: JaxBackend, kernel: Kernel) -> Kernel:
     def call(x: Any, y: Any = None, *others: Any) -> Any:
         if type(x) is Handle:
             x = read(x) if x.chain else x.cell.value
-        if y is None:
+        if y is None and not others:
             return fresh(backend, compiled(x))
         if type(y) is Handle:
             y = read(y) if y.chain else y.cell.value

@@ -110,6 +110,7 @@ class Module(ModuleTree, ModuleState, ModuleMoves):
             self._modules[name] = value
         elif isinstance(value, Buffer):
             self._forget(name, "buffers", "_buffers")
+            # Where there is a Buffer, its flag is there.
             self.register_buffer(name, value, value._extra["buffer"])  # type: ignore[index]
         else:
             attributes = self.__dict__

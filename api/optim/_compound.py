@@ -198,6 +198,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.cooldown_counter = 0
         self.num_bad_epochs = 0
 
+    # The one schedule that needs to know how training goes, so its step takes more, as in torch.
     def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
         """Look at this epoch's metric, and reduce the rates when it is time to."""
         current = float(metrics)

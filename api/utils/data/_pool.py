@@ -77,7 +77,7 @@ class _Worker:
         self.death: RuntimeError | None = None
         self.connection: Connection
         self.connection, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(  # type: ignore[attr-defined]
+        self.process: BaseProcess = context.Process(  # type: ignore[attr-defined]  # all have it
             target=work, args=(job, number, theirs), daemon=True, name=f"DataLoader-{number}"
         )
         try:
@@ -284,7 +284,7 @@ def _stop(workers: list[_Worker], owner: int) -> None:
                 running.discard(one)
                 continue
             try:
-                receive(one)  # type: ignore[arg-type]
+                receive(one)  # type: ignore[arg-type]  # no sockets are waited for
             except Exception:  # at its end, or a batch that cannot be read any more
                 connections.discard(one)
     for worker in workers:
