@@ -94,7 +94,7 @@ def test_the_report_lists_every_test(tmp_path: Path) -> None:
     assert (report["devices"], report["profile"]) == (["cpu"], profile)
     assert report["counts"]["cpu"]["passed"] == sum(r["device"] == "cpu" for r in report["results"])
     names = {result["test"] for result in report["results"]}
-    assert "test_03_forward.py::test_values_types_and_devices[exp-float32-cpu]" in names
+    assert "test_l2_forward.py::test_values_types_and_devices[exp-float32-cpu]" in names
     assert all(result["outcome"] == "passed" for result in report["results"])
 
 
