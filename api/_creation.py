@@ -217,7 +217,7 @@ def to_device(array: np.ndarray, dtype: DType, device: Device) -> Tensor:
             array = array.astype(dtype.numpy)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    return make(device.backend.from_host(array, device.index), dtype, device)
+    return make(device.F.from_host(array), dtype, device)
 
 
 def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:

@@ -11,6 +11,7 @@ from .autograd.errors import OpTypeError, OpValueError
 from .autograd.tensor import Tensor, edge, make
 from .autograd.transfer import transfer
 from .backends import dtypes
+from .backends.capabilities import require
 from .backends.device import Device, for_array
 from .backends.dlpack import NO_EXCHANGE, words_as_bfloat16
 from .backends.errors import OpBufferError
@@ -161,7 +162,9 @@ def __dlpack__(
 
     Raises:
         BufferError: the tensor requires grad, or the device's library cannot do what is asked.
+        CapabilityError: the device does not declare that it exports memory.
     """
+    require(self._device, "dlpack_export", "__dlpack__")
     array = _native(self, "__dlpack__")
     options: dict[str, Any] = {"stream": stream, "dl_device": dl_device, "copy": copy}
     if max_version is not None and tuple(max_version) >= (1, 0):

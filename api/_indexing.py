@@ -88,7 +88,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     if not _recorded(source) and not _recorded(target):
         check_single("__setitem__", target)
         try:
-            self._device.backend.put(target._h, source._h, indices)
+            self._device.F.put(target._h, source._h, indices)
             bump(target)
             return
         except (IndexError, ValueError):
@@ -132,7 +132,7 @@ def _fill(self: Tensor, basic: tuple[Any, ...], value: Any) -> bool:
         handle = backend.index(self._h, basic)
         if self._view is not None and must_overlap(*backend.layout(handle)[:2]):
             return False
-        backend.assign(handle, value)
+        self._device.F.assign(handle, value)
     except (IndexError, ValueError):
         return False  # said clearly by the long way
     bump(self)

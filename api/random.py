@@ -15,6 +15,7 @@ from typing import Any
 from .autograd.errors import OpError, OpTypeError, OpValueError
 from .autograd.tensor import Tensor, make
 from .backends import dtypes
+from .backends.capabilities import require
 from .backends.device import Device
 from .backends.random import Stream
 
@@ -169,8 +170,10 @@ def stream_of(name: str, generator: Generator | None, device: Device) -> Stream:
     """The stream of ``generator``, or of the device's default generator.
 
     Raises:
+        CapabilityError: the device does not declare random numbers.
         TypeError: ``generator`` is something else.
     """
+    require(device, "random", name)
     if generator is None:
         return _default(device)._stream
     if isinstance(generator, Generator):

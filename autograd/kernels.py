@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..backends.capabilities import missing, require
 from ..backends.device import Device, resolve
-from ..backends.dtypes import DType, bfloat16, bool_, float16, float32
+from ..backends.dtypes import ALL, DType, bfloat16, bool_, float16, float32, from_numpy
 from ..backends.errors import KernelNotFound
 from ..backends.layout import Layout, extent
 from ..backends.registry import kernels, set_kernel_names
@@ -44,18 +45,38 @@ class Kernels:
         self.device = device
         self.backend: Backend = device.backend
         self.numpy_types = self.backend.numpy_types
+        self._lacks = {dtype for dtype in ALL if dtype.name not in device.capabilities}
         self._own: Mapping[str, Any] = kernels(device.type)  # plugins' first, then its own
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("__"):
             raise AttributeError(name)
-        kernel = self._bound(name) or self._resolve(name)
+        row = ROWS.get(name)
+        needs = _NEEDS.get(name, "") if row is None or name in _NEEDS else row.needs
+        if needs:
+            require(self.device, needs, name)
+        kernel = self._typed(name, self._bound(name) or self._resolve(name))
         setattr(self, name, kernel)
         return kernel
 
     def has(self, name: str) -> bool:
         """Whether the backend itself provides a fast kernel of this name."""
         return name in self._own
+
+    def _typed(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
+        """What makes handles of a given type, refusing types that the device does not declare."""
+        place, lacks = _TYPED.get(name), self._lacks
+        if place is None or not lacks:
+            return kernel
+
+        def checked(*args: Any) -> Any:
+            dtype = args[place]
+            dtype = dtype if isinstance(dtype, DType) else from_numpy(dtype.dtype)
+            if dtype in lacks:
+                raise missing(self.device, dtype.name, name)
+            return kernel(*args)
+
+        return checked
 
     def _bound(self, name: str) -> Callable[..., Any] | None:
         backend, index = self.backend, self.device.index
@@ -206,6 +227,12 @@ def relaid(backend: Backend, device: int, handle: Any, layout: Layout) -> Any:
     backend.assign(copy, handle)
     return copy
 
+
+_NEEDS = {"assign": "in_place", "put": "in_place", "as_strided": "as_strided"}
+"""Primitives that a device must declare a capability for."""
+
+_TYPED = {"full": 2, "zeros": 1, "empty": 1, "arange": 3, "cast": 1, "from_host": 0}
+"""Where in the arguments the type is said, or the array that has it."""
 
 _PRIMITIVES = frozenset(
     ("index", "permute", "view", "expand", "assign", "clone", "cast", "dtype_of")

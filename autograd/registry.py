@@ -31,8 +31,8 @@ class Row:
 
     __slots__ = (
         "aliases", "attrs", "call", "dtype", "dtypes", "family", "generic", "holomorphic", "inputs",
-        "kernels", "name", "node_type", "outputs", "plans", "record_view", "rules", "variadic",
-        "view", "where", "xp",
+        "kernels", "name", "needs", "node_type", "outputs", "plans", "record_view", "rules",
+        "variadic", "view", "where", "xp",
     )  # fmt: skip
 
     def __init__(self, name: str, family: Any, **fields: Any) -> None:
@@ -49,6 +49,7 @@ class Row:
         self.aliases: tuple[str, ...] = tuple(fields["aliases"])
         self.where: str = fields["where"]
         self.holomorphic: bool = fields["holomorphic"]
+        self.needs: str = fields["needs"]
         self.rules = _check_rules(self, fields["grad"])
         self.plans: dict[int, Plan] = {}
         base = ListNode if self.variadic else Node
@@ -164,6 +165,7 @@ def op(
     public: bool = True,
     call: Callable[..., Any] | None = None,
     holomorphic: bool = False,
+    needs: str = "",
     **fields: Any,
 ) -> Row:
     """Declare a primitive operation.
@@ -186,6 +188,7 @@ def op(
         public: whether users can call it; internal rows serve derivatives and compositions.
         holomorphic: the rules are rational in the saved values and written as for real numbers:
             complex saved values reach them conjugated, which makes torch's gradient of them.
+        needs: the capability that a device must declare for it, such as ``"linalg"``.
         call: the tensor-level function, where the family's own does not fit.
         **fields: ``namespace``, ``method``, ``inplace``, ``samples``, ``ref``, ``domain``,
             ``dtypes`` as in :class:`Public`.
@@ -196,8 +199,7 @@ def op(
     """
     _check_new(name, fields)
     row = Row(
-        name,
-        family,
+        name, family, holomorphic=holomorphic, needs=needs,
         inputs=inputs or family.inputs,
         attrs=family.attrs if attrs is None else attrs,
         outputs=outputs,
@@ -206,10 +208,9 @@ def op(
         xp=name if xp == "" else xp,
         grad=grad,
         aliases=aliases,
-        holomorphic=holomorphic,
         node=node or "".join(part.capitalize() for part in name.split("_")),
         where=_line(sys._getframe(1)),
-    )
+    )  # fmt: skip
     family.build(row)
     row.call = call or row.call
     ROWS[name] = row

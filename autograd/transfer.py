@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..backends.capabilities import missing
 from ..backends.device import Device
 from .modes import GRAD_MODE
 from .node import Node
@@ -27,19 +28,22 @@ class ToCopyBackward0(Node):
 
 def _move(handle: Any, source: Device, target: Device) -> Any:
     """A copy of a handle: from device to device where the libraries can, else by the host."""
+    dtype = source.backend.dtype_of(handle)
+    if dtype.name not in target.capabilities:
+        raise missing(target, dtype.name, "to")
     if not (source.backend.shares_host_memory or target.backend.shares_host_memory):
         try:
             return target.backend.receive(source.backend.native(handle), target.index, True)
         except BufferError:
             pass  # no such way between the two
-    return target.backend.from_host(source.backend.to_host(handle), target.index)
+    return target.F.from_host(source.backend.to_host(handle))
 
 
 def transfer(x: Tensor, device: Device) -> Tensor:
     """A copy of ``x`` on another device.
 
     Raises:
-        RuntimeError: the device does not support the type.
+        CapabilityError: the device does not declare the type.
     """
     out = make(_move(x._h, x._device, device), x._dtype, device)
     parent = edge(x) if x._track and GRAD_MODE.get() and x._dtype.is_inexact else None

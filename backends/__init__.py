@@ -12,9 +12,11 @@ Example:
 
 from .array_api import ArrayAPIBackend
 from .base import Backend, Handle, Kernel, Layout, StorageInfo
+from .capabilities import CAPABILITIES, DEFAULT_CAPABILITIES, Capability
 from .device import Device, for_array, get_default_device, set_default_device
 from .dtypes import DType
 from .errors import (
+    CapabilityError,
     DeviceError,
     KernelNotFound,
     OpBufferError,
@@ -32,9 +34,13 @@ from .strided import StridedBackend
 
 __all__ = [
     "API_VERSION",
+    "CAPABILITIES",
+    "DEFAULT_CAPABILITIES",
     "ArrayAPIBackend",
     "Backend",
     "BackendSpec",
+    "Capability",
+    "CapabilityError",
     "DType",
     "Device",
     "DeviceError",

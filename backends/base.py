@@ -24,6 +24,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from .capabilities import DEFAULT_CAPABILITIES
 from .dtypes import ALL, DType
 from .layout import Layout, is_contiguous
 
@@ -83,6 +84,10 @@ class Backend:
         raise NotImplementedError(f"{type(self).__name__}.to_host is required")
 
     # --- optional: declarations -----
+    capabilities: ClassVar[frozenset[str]] = DEFAULT_CAPABILITIES
+    """What the devices can do, by the names in :mod:`tensorplug.backends.capabilities`: write
+    ``DEFAULT_CAPABILITIES - {"fft"} | {"async"}``. What is missing raises CapabilityError."""
+
     mutable: ClassVar[bool] = False
     """Whether library arrays can be written in place with views that alias."""
 

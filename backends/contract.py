@@ -13,6 +13,7 @@ from typing import Any
 
 from . import hookspecs
 from .base import REQUIRED, Backend
+from .capabilities import CAPABILITIES
 from .dtypes import DType
 from .hookspecs import PROJECT
 
@@ -128,6 +129,17 @@ def _declarations(backend: Backend) -> list[str]:
         isinstance(error, type) and issubclass(error, BaseException) for error in soft
     ):
         found.append(f"soft_errors: expected a tuple of exception types, got {soft!r}")
+    declared: Any = backend.capabilities
+    if not isinstance(declared, frozenset):
+        found.append(f"capabilities: expected a frozenset of names, got {declared!r}")
+    else:
+        found += [
+            f"capabilities: expected names of capabilities, got {name!r}"
+            f"{nearest(str(name), CAPABILITIES)}"
+            for name in sorted(declared - set(CAPABILITIES), key=str)
+        ]
+        if "in_place" not in declared and backend.into_kernels():
+            found.append("capabilities: expected in_place beside into_kernels(), got one alone")
     weak = backend.weak_numbers
     if not isinstance(weak, frozenset) or not all(isinstance(dtype, DType) for dtype in weak):
         found.append(f"weak_numbers: expected a frozenset of dtypes, got {weak!r}")

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, final
 
+from .capabilities import capabilities_of
 from .errors import DeviceError, OpTypeError
 from .registry import current, resolve
 
@@ -40,9 +41,9 @@ class Device:
         type: ``"cpu"``, ``"cuda:1"``, ... in any case, or a device, which is returned as it is.
         index: the index, if ``type`` does not say; 0 by default.
 
-    ``type`` and ``index`` say which device it is, ``backend`` is the array library's adaptor and
-    ``F`` its kernels. As a context manager, and as a decorator, a device is the default for new
-    tensors.
+    ``type`` and ``index`` say which device it is, ``backend`` is the array library's adaptor,
+    ``F`` its kernels and ``capabilities`` the names of what it can do. As a context manager, and as
+    a decorator, a device is the default for new tensors.
 
     Raises:
         DeviceError: there is no such device; the text says which there are, or what to install.
@@ -61,12 +62,13 @@ class Device:
         'cpu'
     """
 
-    __slots__ = ("F", "__weakref__", "_text", "backend", "index", "type")
+    __slots__ = ("F", "__weakref__", "_text", "backend", "capabilities", "index", "type")
 
     kernel_factory: ClassVar[Callable[[Device], Any] | None] = None
     """Makes ``F``; the engine installs it."""
 
     F: Any
+    capabilities: frozenset[str]
     _text: str
     backend: Backend
     index: int
@@ -90,6 +92,9 @@ class Device:
 
     def __getattr__(self, name: str) -> Any:
         # Only reached while the slot is empty; afterwards `device.F` is a plain slot read.
+        if name == "capabilities":
+            self.capabilities = capabilities_of(self.backend, self.index)
+            return self.capabilities
         if name != "F":
             raise AttributeError(f"a device has no attribute {name!r}")
         if Device.kernel_factory is None:

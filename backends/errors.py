@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "CapabilityError",
     "DeviceError",
     "KernelNotFound",
     "OpBufferError",
@@ -109,3 +110,18 @@ class OpValueError(TensorplugError, ValueError):
 
 class KernelNotFound(TensorplugError, NotImplementedError):
     """An operation for which the device has no kernel, with what was tried."""
+
+
+class CapabilityError(TensorplugError, NotImplementedError, TypeError):
+    """An operation, or a type, that a device does not declare to have.
+
+    ``device`` and ``capability`` are names, ``"dask:0"`` and ``"fft"``; a type is a capability by
+    its own name, ``"float64"``. :mod:`tensorplug.backends.capabilities` lists them.
+    """
+
+    def __init__(
+        self, message: str, *, device: str = "", capability: str = "", **values: Any
+    ) -> None:
+        super().__init__(message, **values)
+        self.device = device
+        self.capability = capability

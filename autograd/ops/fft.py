@@ -8,15 +8,18 @@ other. Sizes are cut or filled up, and scales multiplied, by the functions above
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ...backends.dtypes import DType
 from .. import calls
 from ..families import Family
 from ..kinds import Kind
-from ..registry import op
+from ..registry import op as any_op
 
 __all__: list[str] = []
+
+op = partial(any_op, needs="fft")
 
 
 class _WideKind(Kind):

@@ -35,7 +35,7 @@ op("index_put", GENERIC, inputs=("x", "values"), attrs=("indices", "accumulate")
    grad={"x": _without, "values": lambda F, g, indices: F.index_get(g, indices)})  # fmt: skip
 
 # Its kernel gives one handle per dimension, so that it has no tensor-level call of its own.
-op("nonzero", GENERIC, inputs=("x",), attrs=(), public=False)
+op("nonzero", GENERIC, inputs=("x",), attrs=(), public=False, needs="dynamic_shapes")
 
 # --- along one dimension ----------------------------------------------------------------------
 

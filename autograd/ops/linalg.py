@@ -6,6 +6,7 @@ All take stacks of matrices ``(..., m, n)`` of float32, float64 or their complex
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ...backends.dtypes import DType, int32, int64
@@ -13,7 +14,7 @@ from .. import calls
 from ..errors import OpError
 from ..families import GENERIC, Family
 from ..kinds import Kind
-from ..registry import op
+from ..registry import op as any_op
 from ..tensor import Tensor
 from . import linalg_rules as rules
 from .composed import composed
@@ -21,6 +22,8 @@ from .products import adjoint, as_column, as_row, matrix_transpose
 from .reduce import _product_of_others
 
 __all__ = ["WIDE", "LinAlgError", "eye"]
+
+op = partial(any_op, needs="linalg")
 
 
 class LinAlgError(OpError):

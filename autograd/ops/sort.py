@@ -146,6 +146,7 @@ def _unique(F: Any, rows: Any, ordered: bool) -> tuple[Any, Any, Any]:
 
 
 op("unique", GENERIC, inputs=("rows",), attrs=("ordered",), xp=None, public=False,
+   needs="dynamic_shapes",
    outputs=("positions", "inverse", "counts"), generic=_unique)  # fmt: skip
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 from ...backends.device import Device
 from ...backends.dtypes import int32
 from ..families import BINARY, GENERIC, UNARY
 from ..kinds import FLOATING, REAL_FLOAT
-from ..registry import op
+from ..registry import op as any_op
 
 __all__ = ["on_host"]
+
+op = partial(any_op, needs="special")
 
 
 def on_host(name: str) -> Any:
