@@ -1,15 +1,19 @@
-"""``tensorplug conformance``: run the suite on some devices and sum up what it found."""
+"""``tensorplug conformance``: run the suite on some devices, and say what it found."""
 
 from __future__ import annotations
 
 import argparse
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import tensorplug as tp
-from tensorplug.conformance import PROFILES
+from tensorplug.conformance import LEVELS, PROFILES, SUITE_VERSION
+from tensorplug.conformance.report import read, verify
+from tensorplug.conformance.suggest import suggestion
+from tensorplug.conformance.summary import Display, print_summary
 
 __all__ = ["add_arguments", "run"]
 
@@ -18,63 +22,102 @@ SUITE = "tensorplug.conformance"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``tensorplug conformance``."""
-    parser.add_argument(
-        "--device", action="append", metavar="NAME", help="a device such as strict:0; "
-        "repeat for several (default: cpu)",
-    )  # fmt: skip
-    parser.add_argument("-k", metavar="EXPR", dest="expression", help="only tests that match")
-    parser.add_argument(
-        "--function", action="append", metavar="NAME", default=[],
-        help="only cases of this function, such as linalg.svd; repeat for several",
-    )  # fmt: skip
-    parser.add_argument("--profile", choices=sorted(PROFILES), help="how much to try")
-    parser.add_argument(
-        "--report", "--json", metavar="FILE", help="write the results as JSON to a file"
-    )
-    parser.add_argument(
-        "-n", "--workers", type=int, metavar="COUNT", help="processes (needs pytest-xdist)"
-    )
-    parser.add_argument("-x", "--exitfirst", action="store_true", help="stop at the first failure")
-    parser.add_argument("-v", "--verbose", action="store_true", help="name every test")
+    levels = ", ".join(f"L{number} {name}" for number, name in enumerate(LEVELS))
+    parser.epilog = f"Suite {SUITE_VERSION}. Levels: {levels}."
+
+    def option(*names: str, **values: Any) -> None:
+        parser.add_argument(*names, **values)
+
+    option("--device", action="append", metavar="NAME",
+           help="a device such as strict:0; repeat for several (default: cpu)")  # fmt: skip
+    option("--level", metavar="LEVEL", help="only up to this level, such as L2")
+    option("--op", action="append", metavar="NAME", default=[],
+           help="only this function, such as linalg.svd; repeat for several")  # fmt: skip
+    option("--dtype", action="append", metavar="NAME", default=[],
+           help="only tests of functions with this type")  # fmt: skip
+    option("--function", action="append", metavar="NAME", default=[],
+           help="of the tests of functions, only this one's; all others are run too")  # fmt: skip
+    option("-k", metavar="EXPR", dest="expression", help="only tests that match")
+    option("--profile", choices=sorted(PROFILES), help="how much to try")
+    option("--seed", type=int, metavar="NUMBER", help="other random values than the usual ones")
+    option("--replay", metavar="FILE", help="only what failed in this report, with its seed")
+    option("--report", "--json", metavar="FILE", help="write the results as JSON")
+    option("--junit", metavar="FILE", help="write the results as JUnit's XML")
+    option("--html", metavar="FILE", help="write the results as a page that needs no other file")
+    option("--badge", metavar="FILE", help="write an SVG that says which level is reached")
+    option("--suggest", action="store_true",
+           help="try what the device does not declare, too, and print what it could")  # fmt: skip
+    option("--verify", metavar="FILE", help="run nothing; say whether a report is whole")
+    option("-n", "--workers", type=int, metavar="COUNT", help="processes (needs pytest-xdist)")
+    option("-x", "--exitfirst", action="store_true", help="stop at the first failure")
+    option("-v", "--verbose", action="store_true", help="name every test")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the suite; 0 if the devices pass, 1 if not, 2 for misuse.
 
     Raises:
-        TensorplugError: a device or a tool does not exist.
+        TensorplugError: a device, a file or a tool does not exist.
     """
-    names = [str(tp.device(name)) for name in args.device or ["cpu"]]
+    if args.verify is not None:
+        return _verify(Path(args.verify))
+    names = [str(tp.device(name)) for name in args.device or ()]
     if args.workers and find_spec("xdist") is None:
         raise tp.backends.TensorplugError(
             f"conformance: expected pytest-xdist for -n {args.workers}, but it is not installed; "
             "pip install pytest-xdist, or leave -n away",
             op="conformance",
         )
+    if args.replay is not None:
+        read(Path(args.replay))  # before pytest starts, for a short message
     keeper = Keeper()
-    code = int(pytest.main(_words(args, names), plugins=[keeper]))
-    if keeper.report is None or code not in (0, 1):
-        return 2 if code else 0
-    _print_summary(names, keeper.report)
+    display = Display(args.verbose)
+    code = int(pytest.main(_words(args, names), plugins=[keeper, display]))
+    report = keeper.report.document if keeper.report is not None else {}
+    if not report or code not in (0, 1):
+        return _nothing_run(code)
+    print_summary(report)
+    if args.suggest:
+        for name in report["devices"]:
+            display.console.print(suggestion(report, name), markup=False, highlight=False)
     return code
+
+
+def _nothing_run(code: int) -> int:
+    if code == int(pytest.ExitCode.NO_TESTS_COLLECTED):
+        raise_nothing = "conformance: expected tests that match, got none; ask for less"
+        Display(False).console.print(raise_nothing, markup=False)
+    return 2 if code else 0
+
+
+def _verify(path: Path) -> int:
+    """Say whether a report is whole and unedited."""
+    report = read(path)
+    faults = verify(report)
+    console = Display(False).console
+    for fault in faults:
+        console.print(fault, markup=False, highlight=False)
+    if not faults:
+        print_summary(report, limit=0)
+        console.print(f"{path.name}: a whole run of suite {report['suite']['version']}")
+    return 1 if faults else 0
 
 
 def _words(args: argparse.Namespace, names: list[str]) -> list[str]:
     """The command line for pytest. It writes nothing into the user's folder."""
-    words = ["--pyargs", SUITE, "-p", "no:cacheprovider", "--import-mode=importlib"]
-    words += ["--tb=short", "-rN", "-v" if args.verbose else "-q"]
+    words = ["--pyargs", SUITE, "-p", "no:cacheprovider"]
+    words += ["--import-mode=importlib", "--tb=short", "--rootdir", str(Path(__file__).parent)]
     words += [f"--device={name}" for name in names]
-    words += [f"--function={name}" for name in args.function]
-    if args.expression:
-        words += ["-k", args.expression]
-    if args.profile:
-        words += [f"--profile={args.profile}"]
-    if args.report:
-        words += [f"--report={args.report}"]
-    if args.workers:
-        words += ["-n", str(args.workers)]
-    if args.exitfirst:
-        words += ["-x"]
+    for option in ("op", "dtype", "function"):
+        words += [f"--{option}={name}" for name in getattr(args, option)]
+    for option in ("level", "profile", "seed", "replay", "report", "html", "badge"):
+        value = getattr(args, option)
+        words += [] if value is None else [f"--{option}={value}"]
+    words += ["-k", args.expression] if args.expression else []
+    words += [f"--junitxml={args.junit}"] if args.junit else []
+    words += ["--assume-all"] if args.suggest else []
+    words += ["-n", str(args.workers)] if args.workers else []
+    words += ["-x"] if args.exitfirst else []
     return words
 
 
@@ -89,31 +132,3 @@ class Keeper:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Find the report."""
         self.report = session.config.pluginmanager.get_plugin("tensorplug-report")
-
-
-def _print_summary(names: list[str], report: Any) -> None:
-    # Imported here: the suite itself needs no more than pytest, hypothesis and NumPy.
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("device", "array library", "passed", "failed", "result"):
-        table.add_column(title, justify="right" if title in ("passed", "failed") else "left")
-    counts = report.counts()
-    for name in names:
-        found = counts.get(name, {})
-        failed = sum(count for outcome, count in found.items() if outcome != "passed")
-        passed = found.get("passed", 0)
-        backend = tp.device(name).backend
-        verdict = ("fails", "red") if failed else ("passes", "green") if passed else ("not run", "")
-        table.add_row(
-            Text(name), Text(f"{backend.name} {backend.version()}"), str(passed), str(failed),
-            Text(verdict[0], style=verdict[1]),
-        )  # fmt: skip
-    general = counts.get("", {})
-    console = Console()
-    console.print(table)
-    if general:
-        listed = ", ".join(f"{count} {outcome}" for outcome, count in sorted(general.items()))
-        console.print(Text(f"tests without a device: {listed}"))

@@ -1,86 +1,62 @@
-"""The suite's pytest plugin: devices, cases and the report.
+"""The suite's pytest plugin: devices, cases, what a device must declare, and the report.
 
 Loaded only when ``tensorplug.conformance`` is on pytest's command line.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
-import os
 import zlib
-from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import hypothesis
 import pytest
 
 import tensorplug as tp
-from tensorplug.autograd.registry import FUNCTIONS
-from tensorplug.conformance import PROFILES, SHARES
+from tensorplug.conformance import SHARES
+from tensorplug.conformance import badge as badge_file
+from tensorplug.conformance.failures import facts as facts_of
+from tensorplug.conformance.levels import is_candidate, level_of
+from tensorplug.conformance.options import (
+    CURRENT,
+    add_options,
+    configure,
+    devices,
+    profile_of,
+    run_of,
+    selected,
+)
+from tensorplug.conformance.reference import LAST, kernel_of
+from tensorplug.conformance.report import EMPTY, counts, document
 from tensorplug.conformance.samples import Case, cases, supports
 
-for _name, _count in PROFILES.items():
-    hypothesis.settings.register_profile(
-        f"tensorplug-{_name}", max_examples=_count, deadline=None, derandomize=True, database=None,
-        suppress_health_check=list(hypothesis.HealthCheck), report_multiple_bugs=False,
-    )  # fmt: skip
+UNDECLARED = "not supported: "
+"""How the reason of a test begins that was not run, because the device does not declare enough."""
+
+_FACTS = "tensorplug"
+"""The user property of a test that holds what the report says of it."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the suite's options."""
-    group = parser.getgroup("tensorplug conformance")
-    group.addoption(
-        "--device", action="append", metavar="NAME",
-        help="a device to test, such as strict:0; repeat for several (default: cpu)",
-    )  # fmt: skip
-    group.addoption(
-        "--function", action="append", metavar="NAME",
-        help="only cases of this function, such as linalg.svd; repeat for several",
-    )  # fmt: skip
-    group.addoption("--report", metavar="FILE", help="write the results as JSON")
-    group.addoption(
-        "--profile", choices=sorted(PROFILES), default=None,
-        help="how much to try (default: $TENSORPLUG_TEST_PROFILE, else quick)",
-    )  # fmt: skip
+    add_options(parser)
 
 
-def profile_of(config: pytest.Config) -> str:
-    """``quick``, ``thorough`` or ``exhaustive``."""
-    return config.getoption("--profile") or os.environ.get("TENSORPLUG_TEST_PROFILE", "quick")
-
-
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse unknown devices before anything runs."""
     config.addinivalue_line(
         "markers", "cases(make=function): the cases to try, as made by function()"
     )
-    hypothesis.settings.load_profile(f"tensorplug-{profile_of(config)}")
-    for name in devices(config):
-        try:
-            tp.device(name)
-        except RuntimeError as error:
-            raise pytest.UsageError(f"--device {name}: {error}") from error
-    _check_functions(config.getoption("--function") or [])
+    config.addinivalue_line(
+        "markers", "needs(capability, ...): run only on devices that declare all of them"
+    )
+    configure(config)
     config.pluginmanager.register(Report(config), "tensorplug-report")
 
 
-def _check_functions(names: list[str]) -> None:
-    """Refuse names that no case has, with the nearest that one has."""
-    known = {public.qualname for public in FUNCTIONS.values()}
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise pytest.UsageError(
-                f"--function: expected the name of a function, got {name}{hint}"
-            )
-
-
-def devices(config: pytest.Config) -> list[str]:
-    """The devices under test."""
-    return [str(name) for name in config.getoption("--device") or ["cpu"]]
+# --- which tests ---------------------------------------------------------------------------------
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -89,7 +65,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("cases")
         every = list(marker.kwargs["make"]() if marker else cases())
-        only = metafunc.config.getoption("--function")
+        only = metafunc.config.getoption("--function") or metafunc.config.getoption("--op")
         if only:
             every = [case for case in every if case.public.qualname in only]
         pairs = [
@@ -122,74 +98,167 @@ def thorough(request: pytest.FixtureRequest) -> bool:
     return profile_of(request.config) != "quick"
 
 
-def _has_no_case(item: pytest.Item) -> bool:
-    """Whether a test was left without anything to try: pytest keeps it, to be skipped."""
-    parameters = getattr(item, "callspec", None)
-    return parameters is not None and any(
-        type(value).__name__ == "NotSetType" for value in parameters.params.values()
-    )
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the order of the files, as what others build on comes first; note the devices."""
-    empty = [item for item in items if _has_no_case(item)]
-    if empty:
-        config.hook.pytest_deselected(items=empty)
-    kept = [item for item in items if not _has_no_case(item)]
-    items[:] = sorted(kept, key=lambda item: item.path.name)
+    """Keep the order of the files, as what others build on comes first; note what each test is."""
+    wanted = selected(config)
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
     for item in items:
-        item.user_properties.append(("file", item.path.name))
-        parameters = getattr(item, "callspec", None)
-        device = parameters.params.get("device") if parameters is not None else None
-        if device is not None:
-            item.user_properties.append(("device", device))
+        facts = _collected(item)
+        item.user_properties.append((_FACTS, facts))
+        (kept if not _has_no_case(item) and wanted(facts) else left).append(item)
+    if left:
+        config.hook.pytest_deselected(items=left)
+    items[:] = sorted(kept, key=lambda item: item.path.name)
+
+
+def _has_no_case(item: pytest.Item) -> bool:
+    """Whether a test was left without anything to try: pytest keeps it, to be skipped."""
+    return any(type(value).__name__ == "NotSetType" for value in _parameters(item).values())
+
+
+def _parameters(item: pytest.Item) -> dict[str, Any]:
+    call = getattr(item, "callspec", None)
+    return call.params if call is not None else {}
+
+
+def _collected(item: pytest.Item) -> dict[str, Any]:
+    """What is known of a test before it runs; see :mod:`tensorplug.conformance.report`."""
+    file, parameters = item.path.name, _parameters(item)
+    device, case = parameters.get("device"), parameters.get("case")
+    found: dict[str, Any] = {
+        "test": f"{file}::{item.name}", "file": file, "name": getattr(item, "originalname", ""),
+        "level": f"L{level_of(file)}", "device": device if isinstance(device, str) else None,
+        "needs": [name for marker in item.iter_markers("needs") for name in marker.args],
+    }  # fmt: skip
+    if isinstance(case, Case):
+        row = case.public.row
+        found |= {"function": case.public.qualname, "dtype": case.dtype.name}
+        found["needs"] += [row.needs] if row is not None and row.needs else []
+    found["candidate"] = is_candidate(f"{file}::{found['name']}", found.get("function"))
+    return {**EMPTY, **found}
+
+
+# --- running one ---------------------------------------------------------------------------------
+
+
+def _known(item: pytest.Item) -> dict[str, Any]:
+    found: Any = dict(item.user_properties)[_FACTS]
+    return cast("dict[str, Any]", found)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out a test that needs what its device does not declare."""
+    facts = _known(item)
+    CURRENT[0] = facts["device"] or ""
+    LAST.clear()
+    if facts["device"] is None:
+        return
+    asked = [name for marker in item.iter_markers("needs") for name in marker.args]
+    missing = [name for name in asked if name not in tp.device(facts["device"]).capabilities]
+    if missing:
+        pytest.skip(f"{UNDECLARED}{facts['device']} does not declare {', '.join(missing)}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to a failure what its author needs; a refusal as documented is no failure."""
+    report = yield
+    error = call.excinfo.value if call.excinfo is not None else None
+    facts = _known(item)
+    if report.failed and isinstance(error, tp.backends.CapabilityError):
+        where = error.device or facts["device"]
+        if where == facts["device"] and error.capability not in tp.device(where).capabilities:
+            report.outcome = "skipped"
+            report.longrepr = (str(item.path), 0, f"{UNDECLARED}{error}")
+    if report.failed:
+        _explain(facts, error)
+    elif report.when == "call" and facts["function"] and LAST and _falls_back(facts["device"]):
+        facts["kernel"] = kernel_of(LAST[0].case.public, LAST[0].device)
+    return report
+
+
+def _falls_back(device: str) -> bool:
+    return tp.device(device).backend.host_fallback
+
+
+def _explain(facts: dict[str, Any], error: BaseException | None) -> None:
+    text = str(error).partition("\n")[0] or type(error).__name__
+    facts["problem"] = f"{type(error).__name__}: {text}"[:400]
+    if LAST and (LAST[0].device == facts["device"] or facts["device"] is None):
+        told = LAST[0].problem
+        try:
+            found = facts_of(LAST[0])
+        except Exception as again:  # noqa: BLE001 - a device may be too broken to be asked
+            found = {"call": f"{LAST[0].name}, whose arguments cannot be read: {again}"}
+        facts |= {name: value for name, value in found.items() if value}
+        facts["problem"] = (found.get("problem") or told) if told else facts["problem"]
+    if facts["device"] and not facts["reproduce"]:
+        facts["reproduce"] = (
+            f"python -m tensorplug conformance --device {facts['device']} -k {facts['name']}"
+        )
 
 
 # --- report --------------------------------------------------------------------------------------
 
 
 class Report:
-    """Collects results, on the controlling process under xdist, and writes them as JSON."""
+    """Collects results, on the controlling process under xdist, and writes what is asked for."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.results: list[dict[str, Any]] = []
+        self.document: dict[str, Any] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember each result."""
-        if report.when == "call" or report.outcome != "passed":
-            name = report.nodeid.partition("::")[2]
-            properties = dict(report.user_properties)
-            self.results.append(
-                {
-                    "test": f"{properties['file']}::{name}",
-                    "device": properties.get("device"),
-                    "outcome": report.outcome,
-                    "seconds": round(report.duration, 4),
-                    "message": "" if report.passed else report.longreprtext[-4000:],
-                }
-            )
+        if report.when != "call" and report.outcome == "passed":
+            return
+        facts: Any = dict(report.user_properties)[_FACTS]
+        self.results.append(
+            {
+                **facts,
+                "outcome": _outcome(report, facts),
+                "seconds": round(report.duration, 4),
+                "message": "" if report.passed else _text(report)[-4000:],
+            }
+        )
 
     def counts(self) -> dict[str, dict[str, int]]:
         """How many tests passed, failed, ... on each device; "" for those without a device."""
-        found: dict[str, Counter[str]] = {}
-        for result in self.results:
-            found.setdefault(result["device"] or "", Counter())[result["outcome"]] += 1
-        return {device: dict(counter) for device, counter in found.items()}
+        return counts(self.results)
 
-    def summary(self) -> dict[str, Any]:
-        """What the JSON file holds."""
-        return {
-            "tensorplug": tp.__version__,
-            "devices": devices(self.config),
-            "profile": profile_of(self.config),
-            "counts": self.counts(),
-            "results": self.results,
-        }
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the files that the options name."""
+        if hasattr(self.config, "workerinput"):
+            return
+        stopped = bool(session.shouldstop or session.shouldfail)
+        run = {**run_of(self.config), "stopped": stopped}
+        self.document = document(self.results, devices(self.config), run)
+        for option, write in _FILES.items():
+            path = self.config.getoption(option)
+            if path is not None:
+                Path(path).write_text(write(self.document), encoding="utf-8")
 
-    def pytest_sessionfinish(self) -> None:
-        """Write the file that ``--report`` names."""
-        path = self.config.getoption("--report")
-        if path is not None and not hasattr(self.config, "workerinput"):
-            Path(path).write_text(json.dumps(self.summary(), indent=1), encoding="utf-8")
+
+def _outcome(report: pytest.TestReport, facts: dict[str, Any]) -> str:
+    if report.skipped:
+        return "not supported" if UNDECLARED in _text(report) else "skipped"
+    if report.failed:
+        return "failed" if report.when == "call" else "error"
+    return "on the host" if facts["kernel"].startswith("the host") else "passed"
+
+
+def _text(report: pytest.TestReport) -> str:
+    found = report.longrepr
+    return str(found[2]) if isinstance(found, tuple) else report.longreprtext
+
+
+_FILES = {
+    "--report": lambda document: json.dumps(document, indent=1),
+    "--badge": badge_file.render,
+}

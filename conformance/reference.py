@@ -20,7 +20,8 @@ from tensorplug.backends.dtypes import DType
 from tensorplug.conformance.samples import Case, Sample, map_tensors
 
 __all__ = [
-    "Call", "array_of", "compare", "expected", "kernel_of", "reference_of", "same", "tolerance",
+    "LAST", "Call", "array_of", "compare", "expected", "kernel_of", "reference_of", "same",
+    "tolerance",
 ]  # fmt: skip
 
 _WIDE = {"float": tp.float64, "complex": tp.complex128}
@@ -216,7 +217,7 @@ def _compare_arrays(got: tp.Tensor, want: np.ndarray, dtype: DType) -> str | Non
     if close.all():
         return None
     at = tuple(int(i) for i in np.argwhere(~close)[0]) if array.ndim else ()
-    return f"expected {want[at]!r} at {at}, got {array[at]!r}"
+    return f"expected {want[at].item()!r} at {at}, got {array[at].item()!r}"
 
 
 def _limit(dtype: DType) -> float:
@@ -250,18 +251,33 @@ def kernel_of(public: Public, device: str) -> str:
         found = getattr(found, part, None)
     if row.xp and found is not None:
         return f"array API function {row.xp!r} of {where.backend.name}"
-    return f"generic form of {row.name!r}" if row.generic is not None else "none"
+    if row.generic is not None:
+        return f"generic form of {row.name!r}"
+    return "the host, by fallback" if where.backend.host_fallback else "none"
+
+
+LAST: list[Call] = []
+"""The call that the running test made last, for the report; empty when it has made none."""
 
 
 class Call:
-    """One call of a function under test, which knows how to describe itself."""
+    """One call of a function under test, which knows how to describe itself.
 
-    def __init__(self, case: Case, sample: Sample, device: str, name: str = "") -> None:
-        self.case, self.sample, self.device = case, sample, device
+    ``name`` is how it is called where not by its own name (``Tensor.exp_``), ``how`` is
+    ``"forward"`` or ``"gradient"``.
+    """
+
+    def __init__(
+        self, case: Case, sample: Sample, device: str, name: str = "", how: str = "forward"
+    ) -> None:
+        self.case, self.sample, self.device, self.how = case, sample, device, how
         self.name = name or case.public.qualname
+        self.problem = self.source = ""
+        LAST[:] = [self]
 
     def fails(self, problem: str, source: str = "") -> str:
         """The text of a failure."""
+        self.problem, self.source = problem, source
         lines = [f"{self.name}({self.sample!r}) on {self.device}: {problem}"]
         if source:
             lines.append(f"  expected from: {source}")

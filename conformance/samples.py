@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins  # the sample maker has methods named int and bool
 import math
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -20,8 +21,9 @@ from tensorplug.autograd.registry import FUNCTIONS, Public
 from tensorplug.backends.dtypes import DType
 
 __all__ = [
-    "DTYPES", "Case", "Sample", "SampleMaker", "cases", "describe", "dtypes_of", "first_cases",
-    "map_tensors", "other_devices", "samples_of", "supports", "takes", "tensors_in",
+    "DTYPES", "SEED", "Case", "Sample", "SampleMaker", "cases", "describe", "dtypes_of",
+    "first_cases", "map_tensors", "other_devices", "sample", "samples_of", "supports", "takes",
+    "tensors_in",
 ]  # fmt: skip
 
 
@@ -30,12 +32,15 @@ class Sample(NamedTuple):
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    number: int = -1
+    """Which of its function's samples it is, if it is one of them as it stands."""
 
     def map(self, function: Callable[[tp.Tensor], Any]) -> Sample:
         """The same arguments with ``function`` applied to every tensor."""
         return Sample(
             tuple(map_tensors(arg, function) for arg in self.args),
             map_tensors(self.kwargs, function),
+            self.number,
         )
 
     def tensors(self) -> list[tp.Tensor]:
@@ -83,16 +88,21 @@ def tensors_in(value: Any) -> list[tp.Tensor]:
     return found
 
 
-def describe(value: Any) -> str:
-    """An argument as code that can be pasted, if it is small."""
+def describe(value: Any, device: str = "", limit: builtins.int = 12) -> str:
+    """An argument as code that can be pasted, on ``device``; a large tensor by type and shape."""
     if isinstance(value, tp.Tensor):
         data = value.detach().cpu()
-        if data.numel() <= 12:
-            return f"tp.tensor({data.tolist()}, dtype=tp.{data.dtype.name})"
+        if data.numel() <= limit or device:
+            where = f", device={device!r}" if device else ""
+            text = f"tp.tensor({data.tolist()}, dtype=tp.{data.dtype.name}{where})"
+            # Python writes inf and nan as names that it does not know.
+            return re.sub(r"(?<![\w.])(inf|nan)(?![\w.])", r"float('\1')", text)
         return f"<{data.dtype.name} tensor of shape {tuple(data.shape)}>"
     if isinstance(value, (list, tuple)):
-        inner = ", ".join(map(describe, value))
+        inner = ", ".join(describe(item, device, limit) for item in value)
         return f"[{inner}]" if isinstance(value, list) else f"({inner},)"
+    if isinstance(value, DType):
+        return f"tp.{value.name}"
     return repr(value)
 
 
@@ -223,7 +233,11 @@ FAMILIES: dict[str, Callable[[SampleMaker], list[Any]]] = {
 }
 
 
-def samples_of(public: Public, device: str, dtype: DType, seed: int = 0) -> list[Sample]:
+SEED = [0]
+"""The seed of all samples: ``--seed``."""
+
+
+def samples_of(public: Public, device: str, dtype: DType, seed: int | None = None) -> list[Sample]:
     """The calls to try, made on a device.
 
     If neither the function nor its family says how to call it, there are none.
@@ -233,14 +247,40 @@ def samples_of(public: Public, device: str, dtype: DType, seed: int = 0) -> list
         maker = FAMILIES.get(public.row.family.name)
     if maker is None:
         return []
-    mixed = seed ^ zlib.crc32(public.qualname.encode())
-    found = []
+    mixed = (SEED[0] if seed is None else seed) ^ zlib.crc32(public.qualname.encode())
+    found: list[Sample] = []
     with tp.device(device):
         for arguments in maker(SampleMaker(device, dtype, public.domain, mixed)):
             items = arguments if isinstance(arguments, tuple) else (arguments,)
             kwargs = items[-1] if items and isinstance(items[-1], dict) else {}
-            found.append(Sample(tuple(items[: len(items) - bool(kwargs)]), kwargs))
+            args = tuple(items[: len(items) - bool(kwargs)])
+            found.append(Sample(args, kwargs, len(found)))
     return found
+
+
+def sample(
+    function: str, dtype: str, number: builtins.int, device: str, seed: builtins.int = 0,
+    grad: builtins.bool = False,
+) -> tuple[tuple[Any, ...], dict[str, Any]]:  # fmt: skip
+    """The arguments ``(args, kwargs)`` of one call that the suite makes, to try it by hand.
+
+    Args:
+        function: a public function by its name below ``tensorplug``, such as ``"linalg.svd"``.
+        dtype: the type under test, ``"float32"``.
+        number: which of the function's samples.
+        device: where the tensors are made.
+        seed: the suite's ``--seed``.
+        grad: whether the tensors that can shall require a gradient.
+
+    Example:
+        >>> args, kwargs = sample("exp", "float32", 2, "cpu")
+        >>> tp.exp(*args, **kwargs).shape
+        tensorplug.Size([5])
+    """
+    found = samples_of(FUNCTIONS[function], device, getattr(tp, dtype), seed)[number]
+    if grad:
+        found = found.map(lambda x: x.requires_grad_() if x.dtype.is_inexact else x)
+    return found.args, found.kwargs
 
 
 # --- which functions with which types ------------------------------------------------------------
@@ -276,8 +316,7 @@ def cases(accept: Callable[[DType], bool] = lambda dtype: True) -> Iterator[Case
 
 def supports(device: str, dtype: DType) -> bool:
     """Whether a device declares a type."""
-    found = tp.device(device)
-    return bool(found.backend.supports_dtype(dtype, found.index))
+    return dtype.name in tp.device(device).capabilities
 
 
 def dtypes_of(device: str) -> list[DType]:

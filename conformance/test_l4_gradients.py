@@ -145,7 +145,7 @@ def differentiable(case: Case, device: str) -> Iterator[tuple[Call, Any, list[tp
             continue
         xs = [x if follows(function, xs, i) else x.detach() for i, x in enumerate(xs)]
         if any(out.requires_grad for out in function(*xs)):
-            yield Call(case, sample, device), function, xs
+            yield Call(case, sample, device, how="gradient"), function, xs
 
 
 def follows(function: Any, xs: list[tp.Tensor], which: int) -> bool:
