@@ -31,11 +31,15 @@ REFUSALS = (RuntimeError, TypeError, ValueError, IndexError)
 FLOATS = (tp.float16, tp.bfloat16, tp.float32, tp.float64)
 
 
-def floats_of(device: str, *, wide: bool = True) -> list[DType]:
-    """The floating-point types that a device declares, the narrow ones first."""
-    backend, index = tp.device(device).backend, tp.device(device).index
-    found = [dtype for dtype in FLOATS if backend.supports_dtype(dtype, index)]
-    return found if wide else [dtype for dtype in found if dtype is not tp.float64]
+def floats_of(device: str, thorough: bool = True) -> list[DType]:
+    """The floating-point types that a device declares, the narrow ones first.
+
+    Only float32 where each type costs a compilation and there is little time.
+    """
+    found = tp.device(device)
+    short = found.backend.compiles and not thorough
+    types = (tp.float32,) if short else FLOATS
+    return [dtype for dtype in types if found.backend.supports_dtype(dtype, found.index)]
 
 
 def few(device: str, items: Iterable[T], thorough: bool, one_of: int = 8) -> list[T]:
