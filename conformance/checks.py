@@ -20,8 +20,8 @@ from tensorplug.conformance.reference import array_of
 from tensorplug.conformance.samples import describe, map_tensors, tensors_in
 
 __all__ = [
-    "call", "check", "few", "floats_of", "on", "problem", "refuses", "rounded", "spacing",
-    "ulps_off",
+    "call", "check", "f32", "f64", "few", "floats_of", "i64", "on", "problem", "refuses",
+    "rounded", "spacing", "ulps_off",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -49,6 +49,21 @@ def few(device: str, items: Iterable[T], thorough: bool, one_of: int = 8) -> lis
         return chosen
     kept = [item for item in chosen if zlib.crc32(f"{item!r} {device}".encode()) % one_of == 0]
     return kept or chosen[:1]
+
+
+def f32(values: Any) -> np.ndarray:
+    """float32 values."""
+    return np.asarray(values, np.float32)
+
+
+def f64(values: Any) -> np.ndarray:
+    """float64 values."""
+    return np.asarray(values, np.float64)
+
+
+def i64(values: Any) -> np.ndarray:
+    """int64 values."""
+    return np.asarray(values, np.int64)
 
 
 # --- calls ---------------------------------------------------------------------------------------
