@@ -24,6 +24,7 @@ from .errors import (
     OpIndexError,
     OpTypeError,
     OpValueError,
+    OutOfMemoryError,
     PluginError,
     TensorplugError,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "OpIndexError",
     "OpTypeError",
     "OpValueError",
+    "OutOfMemoryError",
     "PluginError",
     "StorageInfo",
     "StridedBackend",

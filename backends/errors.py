@@ -18,6 +18,7 @@ __all__ = [
     "OpIndexError",
     "OpTypeError",
     "OpValueError",
+    "OutOfMemoryError",
     "PluginError",
     "TensorplugError",
     "ValuesError",
@@ -106,6 +107,13 @@ class OpIndexError(TensorplugError, IndexError):
 
 class OpValueError(TensorplugError, ValueError):
     """An argument of the right type with a wrong value."""
+
+
+class OutOfMemoryError(TensorplugError, RuntimeError, MemoryError):
+    """A device without enough memory for a result; what was there before stays as it was.
+
+    ``expected`` and ``got`` are sizes in bytes: what is free, and what was asked for.
+    """
 
 
 class KernelNotFound(TensorplugError, NotImplementedError):

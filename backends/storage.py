@@ -30,7 +30,7 @@ from .layout import (
 from .steps import Bitcast, Chain, Expand, Gather, Index, Ops, Permute, Reshape, over_flat, push
 
 __all__ = [
-    "OPERATORS", "Cell", "Handle", "Owner", "address", "bitcast_view", "expand_view",
+    "OPERATORS", "Cell", "Handle", "Operators", "Owner", "address", "bitcast_view", "expand_view",
     "fold", "index_view", "permute_view", "read", "reshape_view", "strided_view", "unfold", "write",
 ]  # fmt: skip
 
@@ -84,15 +84,28 @@ class Cell:
         return numel(self.shape) * self.dtype.itemsize
 
 
-class Handle:
+class Operators:
+    """Python's operators for handles: those of the backend that ``cell`` names."""
+
+    __slots__ = ()
+
+    __array_ufunc__ = None  # NumPy's scalars leave mixed operators to this class
+
+    cell: Any
+
+    def __bool__(self) -> bool:
+        raise TypeError("handle: expected an operation of the backend, got a truth test")
+
+    __hash__ = object.__hash__
+
+
+class Handle(Operators):
     """A strided view of a cell: ``shape``, ``ndim``, Python's operators, and nothing else.
 
     Operators give handles on new storage and follow the array library's own promotion.
     """
 
     __slots__ = ("_layout", "cached", "cell", "chain", "dtype", "ndim", "shape")
-
-    __array_ufunc__ = None  # NumPy's scalars leave mixed operators to this class
 
     def __init__(
         self, cell: Cell, chain: Chain = (), layout: Layout | None = None,
@@ -117,24 +130,19 @@ class Handle:
     def __repr__(self) -> str:
         return f"Handle({', '.join(f'{k}={v}' for k, v in self.layout._asdict().items())})"
 
-    def __bool__(self) -> bool:
-        raise TypeError("handle: expected an operation of the backend, got a truth test")
-
-    __hash__ = object.__hash__
-
 
 def _binary(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    def forward(self: Handle, other: Any) -> Any:
+    def forward(self: Operators, other: Any) -> Any:
         return self.cell.backend.operators[name](self, other)
 
-    def reflected(self: Handle, other: Any) -> Any:
+    def reflected(self: Operators, other: Any) -> Any:
         return self.cell.backend.operators[name](other, self)
 
     return forward, reflected
 
 
 def _unary(name: str) -> Callable[..., Any]:
-    def method(self: Handle) -> Any:
+    def method(self: Operators) -> Any:
         return self.cell.backend.operators[name](self)
 
     return method
@@ -154,12 +162,12 @@ OPERATORS: dict[str, Callable[..., Any]] = {
 
 for _name, _function in _REFLECTED.items():
     _forward, _backward = _binary(_function)
-    setattr(Handle, f"__{_name}__", _forward)
-    setattr(Handle, f"__r{_name}__", _backward)
+    setattr(Operators, f"__{_name}__", _forward)
+    setattr(Operators, f"__r{_name}__", _backward)
 for _name in _COMPARISONS:
-    setattr(Handle, f"__{_name}__", _binary(_name)[0])
+    setattr(Operators, f"__{_name}__", _binary(_name)[0])
 for _name in _UNARY:
-    setattr(Handle, f"__{_name}__", _unary(_name))
+    setattr(Operators, f"__{_name}__", _unary(_name))
 
 
 # --- reading and writing --------------------------------------------------------------------------

@@ -31,4 +31,11 @@ def tensorplug_backends() -> list[BackendSpec]:
             install="pip install 'tensorplug[jax]'",
             options={"platform": "tpu"},
         ),
+        BackendSpec("loopback", "tensorplug.plugins.loopback:LoopbackBackend", requires="numpy"),
+        BackendSpec(
+            "loopback32",
+            "tensorplug.plugins.loopback:LoopbackBackend",
+            requires="numpy",
+            options={"name": "loopback32", "double": False},
+        ),
     ]
