@@ -1,10 +1,10 @@
 """What a plugin implements: three hooks, and the description of a backend.
 
 A plugin describes, it does not act. It is a module (or an instance) with functions marked by
-:data:`hookimpl`, found through the entry-point group ``tensorplug`` and called once, at
-registration; no hook is ever called while computing. A whole plugin::
+:data:`hookimpl`, found through an entry point; no hook is ever called while computing. A whole
+plugin::
 
-    # acme_plugin/__init__.py; in pyproject.toml: [project.entry-points.tensorplug]
+    # acme_plugin/__init__.py; in pyproject.toml: [project.entry-points."tensorplug.devices"]
     #                                             acme = "acme_plugin"
     from tensorplug.backends import BackendSpec, hookimpl
 
@@ -12,9 +12,17 @@ registration; no hook is ever called while computing. A whole plugin::
     def tensorplug_backends():
         return [BackendSpec("acme", "acme_plugin.backend:AcmeBackend", requires="acme")]
 
-The described module must not import its array library: ``acme_plugin.backend`` is imported when
-``"acme:0"`` is first asked for. Name the entry point after the device type, so that an error can
-tell which plugin a missing device belongs to.
+Each hook has a group of entry points, whose names say when the module is needed:
+
+* ``tensorplug.devices``, for :func:`tensorplug_backends`: the name is the device type. The module
+  is imported when that type is asked for; a module with several types has an entry point for each.
+* ``tensorplug.kernels``, for :func:`tensorplug_kernels`: the name is a backend's, such as
+  ``numpy``. The module is imported when that backend is loaded.
+* ``tensorplug.ops``, for :func:`tensorplug_ops`: imported when the first device is used.
+
+The described module must not import its array library: ``acme_plugin.backend`` is imported after
+it has turned out that the library is there. Plugins for version 1 of the contract have a single
+entry point of any name in the group ``tensorplug``, and are imported when the first device is used.
 """
 
 from __future__ import annotations
@@ -31,7 +39,11 @@ from .errors import OpValueError
 
 __all__ = [
     "API_VERSION",
+    "DEVICES",
+    "GROUPS",
+    "KERNELS",
     "OLDEST_API_VERSION",
+    "OPS",
     "PROJECT",
     "BackendSpec",
     "hookimpl",
@@ -41,9 +53,16 @@ __all__ = [
 ]
 
 PROJECT = "tensorplug"
-"""The entry-point group, and the prefix of every hook."""
+"""The prefix of every hook, and the group of entry points of contract version 1."""
 
-API_VERSION = 1
+DEVICES = "tensorplug.devices"
+KERNELS = "tensorplug.kernels"
+OPS = "tensorplug.ops"
+
+GROUPS = {DEVICES: "tensorplug_backends", KERNELS: "tensorplug_kernels", OPS: "tensorplug_ops"}
+"""The groups of entry points since contract version 2, and the hook that each is for."""
+
+API_VERSION = 2
 """The version of the plugin contract; grows when a plugin would have to change."""
 
 OLDEST_API_VERSION = 1
@@ -73,7 +92,8 @@ class BackendSpec:
         install: the command that provides them, shown when one is missing.
         indexed: whether the devices print as ``"cuda:0"``; false for ``"cpu"``.
         options: keyword arguments for the class, to tell apart types that share it.
-        api: the version of the plugin contract that the plugin was written for.
+        api: the version of the plugin contract that the plugin was written for; None for that of
+            its entry point's group.
 
     Raises:
         OpValueError: listing everything that is wrong with the description.
@@ -89,7 +109,7 @@ class BackendSpec:
     install: str
     indexed: bool
     options: Mapping[str, Any]
-    api: int
+    api: int | None
 
     def __init__(
         self,
@@ -100,7 +120,7 @@ class BackendSpec:
         install: str = "",
         indexed: bool = True,
         options: Mapping[str, Any] | None = None,
-        api: int = 1,
+        api: int | None = None,
     ) -> None:
         values = {
             "types": _names(types),
@@ -149,7 +169,7 @@ def _faults(values: dict[str, Any]) -> list[str]:
         (isinstance(values["install"], str), "install", "a command as text"),
         (isinstance(values["indexed"], bool), "indexed", "True or False"),
         (isinstance(values["options"], Mapping), "options", "a mapping of keyword arguments"),
-        (type(values["api"]) is int, "api", "a whole number"),
+        (type(values["api"]) is int or values["api"] is None, "api", "a whole number"),
     ]
     return [
         f"{name}: expected {rule}, got {values[name]!r}" for good, name, rule in checks if not good
@@ -173,6 +193,6 @@ def tensorplug_kernels(backend: str) -> Mapping[str, Kernel]:
     """More kernels by op name, for the backend of this name (``Backend.name``).
 
     They go before the backend's own, and take and give library arrays like them. Called when the
-    backend is loaded.
+    backend is loaded, and again when plugins have come or gone.
     """
     return {}

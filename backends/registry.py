@@ -1,39 +1,35 @@
 """Device types and the backends behind them.
 
-Nothing is loaded on import. The first device that is asked for reads the entry points once and
-admits every plugin's description; a backend's module, and with it the array library, is imported
-when one of its device types is first named. No plugin is known to this module by name: the shipped
-ones come through the same entry points.
+Nothing is loaded on import. The first device that is asked for reads what the installed
+distributions announce; the plugin of a device type is imported when that type is first named, and
+then its backend's module, with the array library. No plugin is known to this module by name: the
+shipped ones come through the same entry points.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import contract
+from . import choosing, contract
+from .admission import Plugins, in_process_source, process_key
 from .base import Backend, Kernel
-from .discovery import PREFER, Claim, PluginFailure, Plugins, in_process_source, say
+from .discovery import Catalogue, Point
 from .errors import DeviceError
 from .hookspecs import PROJECT
 from .loading import Unusable, load_backend
+from .sources import Claim, PluginFailure, Source, say
+from .switches import Switches, from_environment
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 __all__ = [
-    "Loaded", "Registry", "current", "isolated", "kernels", "register", "resolve",
-    "set_kernel_names", "set_tensor", "subscribe", "unregister",
+    "Loaded", "Registry", "set_kernel_names", "set_tensor", "subscribe",
 ]  # fmt: skip
-
-EXTRAS = {
-    "cuda": "pip install 'tensorplug[cuda12]' (or [cuda13]) provides cuda",
-    "gpu": "NVIDIA GPUs are called 'cuda' (pip install 'tensorplug[cuda12]')",
-}
-"""What to do for a well-known device type that no installed plugin provides."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class Loaded:
 
 
 class Registry:
-    """All state of the plugin machinery; there is one, except inside :func:`isolated`.
+    """All state of the plugin machinery; there is one, except inside ``isolated()``.
 
     ``interned`` holds the Device objects by what they were asked for, ``default`` the default
     device: both belong to :mod:`tensorplug.backends.device`.
@@ -59,10 +55,59 @@ class Registry:
         self.loaded: dict[str, Loaded] = {}
         self.interned: dict[Any, Any] = {}
         self.default: Any = None
+        self.switches: list[Switches] = []
         self._entry_points = entry_points
-        self._discovered = False
+        self._catalogue: Catalogue | None = None
+        self._libraries: set[str] = set()
         self._busy: list[str] = []
         self._lock = threading.RLock()
+
+    # --- what there is ------------------------------------------------------------------------
+    @property
+    def catalogue(self) -> Catalogue:
+        """What is installed; read once, without importing any plugin.
+
+        Raises:
+            DeviceError: an environment variable is malformed.
+        """
+        with self._lock:
+            if self._catalogue is None:
+                switches = from_environment()
+                found = Catalogue(self._entry_points)
+                switches.check(found.sources)
+                self.switches.insert(0, switches)
+                self._catalogue = found
+            return self._catalogue
+
+    @property
+    def strict(self) -> bool:
+        """Whether a plugin that does not work is an error for everybody; the innermost word."""
+        return next((s.strict for s in reversed(self.switches) if s.strict is not None), False)
+
+    def turned_off(self, source: Source) -> PluginFailure | None:
+        """Why a plugin may not be used, if some switch turns it off."""
+        return next(filter(None, (s.failure(source) for s in self.switches)), None)
+
+    def points(self) -> list[Point]:
+        """The entry points of plugins that are turned on, in order."""
+        return [point for point in self.catalogue.points if self._on(point)]
+
+    def types(self) -> list[str]:
+        """All device types that are offered, sorted, whether they work or not."""
+        announced = {point.type for point in self.catalogue.devices()}
+        candidates = sorted(announced | set(self.plugins.claims))
+        return [type for type in candidates if self.offers(type)]
+
+    def offers(self, type: str) -> dict[Source, Claim | None]:
+        """Who offers a type, in order; without a claim where the plugin is not imported yet."""
+        found: dict[Source, Claim | None] = {
+            point.source: None for point in self.catalogue.devices(type)
+        }
+        found |= {claim.source: claim for claim in self.plugins.claims.get(type, [])}
+        return {source: found[source] for source in found if self.turned_off(source) is None}
+
+    def _on(self, point: Point) -> bool:
+        return self.turned_off(point.source) is None
 
     # --- looking up ---------------------------------------------------------------------------
     def load(self, type: str, asked: str | None = None) -> Loaded:
@@ -79,12 +124,13 @@ class Registry:
         asked = asked or type
         with self._lock, self._working_on(type):
             self.discover()
-            claim = self.choose(type, asked)
+            claim = self.claim(self.choose(type, asked), type, asked)
             try:
                 loaded = self._load(claim)
             except Unusable as error:
                 failure = PluginFailure(claim.source, error.phase, str(error), error.cause)
                 raise failure.error(asked) from error.cause
+            self._tell()
             return self.loaded.setdefault(type, loaded)
 
     @contextmanager
@@ -103,74 +149,107 @@ class Registry:
             self._busy.pop()
 
     def discover(self) -> None:
-        """Read the entry points, once."""
+        """Admit what is needed whatever device is used; where strict, everything.
+
+        Raises:
+            PluginError: in strict mode, what is wrong with the first plugin that does not work.
+        """
         with self._lock:
-            if self._discovered:
-                return
-            with self._working_on("plugins"):
-                plugins = Plugins()
-                plugins.discover(_points() if self._entry_points is None else self._entry_points)
-            # Only now: after a KeyboardInterrupt the next request starts from the beginning.
-            self.plugins, self._discovered = plugins, True
-        if self.plugins.declared_ops:
-            _notify()
+            general = [point for point in self.catalogue.general() if self._on(point)]
+            if any(point.key not in self.plugins.tried for point in general):
+                with self._working_on("plugins"):
+                    for point in general:
+                        self._admit(point)
+            if self.strict:
+                self._insist()
+        self._tell()
 
-    def choose(self, type: str, asked: str) -> Claim:
-        """The plugin that provides a type.
+    def admit_all(self) -> None:
+        """Import every plugin that is turned on; their array libraries stay out."""
+        for point in self.points():
+            self._admit_apart(point)
+        self._tell()
 
-        In this order: preferred by argument, by environment, the shipped one, the only one.
+    def types_for(self, library: str) -> list[str]:
+        """The device types for arrays of a library, by its import name."""
+        if library not in self._libraries:
+            for point in self.catalogue.requiring(library):
+                if self._on(point):
+                    self._admit_apart(point)
+            self._libraries.add(library)
+        return self.plugins.requiring(library)
+
+    def _admit_apart(self, point: Point) -> None:
+        """Admit a plugin without a request for its device, unless it is just being read."""
+        with self._lock:
+            if point.type not in self._busy:
+                with self._working_on(point.type):
+                    self._admit(point)
+
+    def _admit(self, point: Point) -> PluginFailure | None:
+        return self.plugins.admit(point, self.catalogue.siblings(point))
+
+    def _insist(self) -> None:
+        """Raise the first failure there is."""
+        self.admit_all()
+        for failure in self.failures():
+            raise failure.error(failure.source.name) from failure.cause
+        for type in self.types():
+            self.choose(type, type)
+
+    def _tell(self) -> None:
+        declared, self.plugins.declared_ops = self.plugins.declared_ops, False
+        if declared:
+            for listener in _listeners:
+                listener()
+
+    def failures(self) -> list[PluginFailure]:
+        """What went wrong so far with plugins that are turned on."""
+        return [f for f in self.plugins.failures if self.turned_off(f.source) is None]
+
+    def switched_off(self) -> list[PluginFailure]:
+        """The installed plugins that may not be used, and what turns them off."""
+        return list(filter(None, (self.turned_off(s) for s in self.catalogue.sources)))
+
+    def choose(self, type: str, asked: str) -> Source:
+        """The plugin that provides a type, found without importing any for it.
 
         Raises:
             DeviceError: no plugin provides it, or several do and nothing chooses.
         """
-        claims = self.plugins.claims.get(type, [])
-        if not claims:
-            raise self._unknown(type, asked)
-        preferred = [claim for claim in claims if claim.preferred]
-        if preferred:
-            return preferred[-1]
-        wanted = self.plugins.wanted.get(type)
-        named = [claim for claim in claims if wanted and claim.source.is_called(wanted)]
-        shipped = [claim for claim in claims if claim.source.distribution == PROJECT]
-        for candidates in (named, shipped if not wanted else [], claims if not wanted else []):
-            if len(candidates) == 1:
-                return candidates[0]
-        raise _conflict(claims, wanted).error(asked)
+        offers = self.offers(type)
+        if offers:
+            return choosing.choose(type, asked, offers, self.switches[0].wanted.get(type))
+        failures = [*self.switched_off(), *self.failures()]
+        raise choosing.unknown(type, asked, self.types(), failures)
 
-    def _unknown(self, type: str, asked: str) -> Exception:
-        """The error for a type that nobody provides; a failed plugin's own error if one would."""
-        for failure in self.plugins.failures:
-            if failure.concerns(type):
-                error = failure.error(asked)
-                error.__cause__ = failure.cause
-                return error
-        known = sorted(self.plugins.claims)
-        hint = contract.nearest(type, [*known, *EXTRAS]) or "; install a plugin that provides it"
-        if type in EXTRAS:
-            hint = f"; {EXTRAS[type]}"
-        failed = [
-            f"\n  {failure.source} is not available: {failure.problem}"
-            for failure in self.plugins.failures
-        ]
-        return DeviceError(
-            f"device: expected one of the installed types {', '.join(known) or '(none)'}, "
-            f"got {asked!r}{hint}{''.join(failed)}",
-            op="device",
-            expected=known,
-            got=asked,
-        )
+    def claim(self, source: Source, type: str, asked: str) -> Claim:
+        """What a plugin says about a type that it offers; imports the plugin if need be.
+
+        Raises:
+            PluginError: the plugin does not work.
+        """
+        claim = self.offers(type)[source]
+        if claim is None:
+            (point,) = (p for p in self.catalogue.devices(type) if p.source == source)
+            failure = self._admit(point)
+            if failure is not None:
+                raise failure.error(asked) from failure.cause
+            (claim,) = (c for c in self.plugins.claims[type] if c.source == source)
+        return claim
 
     def _load(self, claim: Claim) -> Loaded:
         backend, count = load_backend(claim.spec, _kernel_names(), *_tensors)
         return Loaded(backend, claim, count, self._kernels(backend))
 
+    # --- kernels of plugins -------------------------------------------------------------------
     def _kernels(self, backend: Backend) -> dict[str, Kernel]:
         """The backend's kernels with those of plugins; a plugin with bad ones is left out."""
         extra: dict[str, Kernel] = {}
-        for source in sorted(self.plugins.sources.values()):
+        for source, key in sorted(self._kernel_plugins(backend.name)):
             cause, faults = None, []
             try:
-                found = self.plugins.call(source, "tensorplug_kernels", backend=backend.name)
+                found = self.plugins.call(key, "tensorplug_kernels", backend=backend.name)
                 found = {} if found is None else found
                 faults = contract.kernel_faults(found, _kernel_names())
                 faults += [
@@ -185,60 +264,19 @@ class Registry:
                 extra.update(found)
         return {**backend.kernels(), **extra}
 
+    def _kernel_plugins(self, backend: str) -> Iterator[tuple[Source, str]]:
+        """The plugins to ask for kernels, and what they are called."""
+        for point in self.catalogue.kernels(backend):
+            if self._on(point) and self._admit(point) is None:
+                yield point.source, point.key
+        for key, source in self.plugins.sources.items():
+            if source.group in ("", PROJECT) and self.turned_off(source) is None:
+                yield source, key
+
     def _note(self, failure: PluginFailure) -> None:
-        known = [(old.source, old.problem) for old in self.plugins.failures]
-        if (failure.source, failure.problem) not in known:
-            self.plugins.failures.append(failure)
-
-    # --- changing -----------------------------------------------------------------------------
-    def register(self, plugin: Any, name: str | None, prefer: bool) -> None:
-        """See :func:`register`."""
-        source = in_process_source(plugin, name)
-        with self._lock:
-            self.discover()
-            if source.key in self.plugins.sources:
-                problem = f"expected a new name, got {source.name!r} again; unregister it first"
-                raise PluginFailure(source, "conflict", problem).error("register")
-            declared, self.plugins.declared_ops = self.plugins.declared_ops, False
-            failure = self.plugins.add(source, lambda: plugin, prefer)
-            ops, self.plugins.declared_ops = self.plugins.declared_ops, declared
-            if failure is not None:
-                raise failure.error("register") from failure.cause
-            mine = [t for t, found in self.plugins.claims.items() if found[-1].source == source]
-            taken = [type for type in mine if len(self.plugins.claims[type]) > 1]
-            if taken and not prefer:
-                error = _conflict(self.plugins.claims[taken[0]], None).error("register")
-                self.plugins.remove(source)
-                raise error
-            self._forget(mine)
-            self._refresh_kernels()
-        if ops:
-            _notify()
-
-    def unregister(self, name: str) -> None:
-        """See :func:`unregister`."""
-        with self._lock:
-            source = in_process_source(None, name)
-            if source.key not in self.plugins.sources:
-                names = sorted(s.name for s in self.plugins.sources.values() if not s.distribution)
-                raise DeviceError(
-                    f"unregister: expected the name of a plugin registered in this process "
-                    f"({', '.join(names) or 'there is none'}), got {name!r}",
-                    op="unregister",
-                    got=name,
-                )
-            self._forget(self.plugins.remove(source))
-            self._refresh_kernels()
-
-    def _forget(self, types: Collection[str]) -> None:
-        """Drop what is loaded for some types; Device objects in use keep their backend."""
-        for type in types:
-            self.loaded.pop(type, None)
-        stale = [key for key, device in self.interned.items() if device.type in types]
-        for key in stale:
-            del self.interned[key]
-        if self.default is not None and self.default.type in types:
-            self.default = None
+        self.plugins.note(failure)
+        if self.strict:
+            raise failure.error(failure.source.name) from failure.cause
 
     def _refresh_kernels(self) -> None:
         """Give devices in use the kernels of a plugin that came, or went, after them."""
@@ -250,41 +288,88 @@ class Registry:
         for device in set(self.interned.values()):
             device.drop_kernels()
 
+    # --- changing -----------------------------------------------------------------------------
+    def register(self, plugin: Any, name: str | None, prefer: bool) -> None:
+        """See :func:`tensorplug.backends.register`."""
+        source = in_process_source(plugin, name)
+        key = process_key(source.name)
+        with self._lock:
+            self.discover()
+            if key in self.plugins.sources:
+                problem = f"expected a new name, got {source.name!r} again; unregister it first"
+                raise PluginFailure(source, "conflict", problem).error("register")
+            failure = self.plugins.add(source, plugin, prefer)
+            if failure is not None:
+                raise failure.error("register") from failure.cause
+            mine = self.plugins.types_of(source)
+            for type in [] if prefer else mine:
+                offers = list(self.offers(type))
+                if len(offers) > 1 or type in choosing.RESERVED:
+                    self.plugins.remove(key)
+                    raise choosing.conflict(type, offers).error("register")
+            self._forget(mine)
+            self._refresh_kernels()
+        self._tell()
 
-def _points() -> Iterable[EntryPoint]:
-    """The installed plugins' entry points (reading them all takes some milliseconds)."""
-    # Imported here because it costs more than the rest of the plugin machinery together.
-    from importlib.metadata import entry_points
+    def unregister(self, name: str) -> None:
+        """See :func:`tensorplug.backends.unregister`."""
+        with self._lock:
+            key = process_key(in_process_source(None, name).name)
+            if key not in self.plugins.sources:
+                names = sorted(s.name for s in self.plugins.sources.values() if not s.distribution)
+                raise DeviceError(
+                    f"unregister: expected the name of a plugin registered in this process "
+                    f"({', '.join(names) or 'there is none'}), got {name!r}",
+                    op="unregister",
+                    got=name,
+                )
+            self._forget(self.plugins.remove(key))
+            self._refresh_kernels()
 
-    return entry_points(group=PROJECT)
+    def _forget(self, types: Collection[str]) -> dict[Any, Any]:
+        """Drop what is loaded for some types, and return the devices that were in use.
+
+        Such Device objects keep their backend.
+        """
+        for type in types:
+            self.loaded.pop(type, None)
+        gone = {key: device for key, device in self.interned.items() if device.type in types}
+        for key in gone:
+            del self.interned[key]
+        if self.default is not None and self.default.type in types:
+            self.default = None
+        return gone
+
+    @contextmanager
+    def switched(self, switches: Switches) -> Iterator[None]:
+        """Plugins by these switches too, for a block; see :func:`tensorplug.backends.plugins`."""
+        with self._lock:
+            switches.check(self.catalogue.sources)
+            before, default = dict(self.loaded), self.default
+            self.switches.append(switches)
+            hidden = [t for t, used in before.items() if self.turned_off(used.claim.source)]
+            gone = self._forget(hidden)
+        try:
+            self._refresh_kernels()
+            if switches.strict:
+                self.discover()
+            yield
+        finally:
+            with self._lock:
+                self.switches.remove(switches)
+                self._libraries.clear()
+                self._forget(hidden)
+                self.loaded |= {type: before[type] for type in hidden}
+                self.interned |= gone
+                self.default = self.default or default
+                self._refresh_kernels()
 
 
-def _conflict(claims: list[Claim], wanted: str | None) -> PluginFailure:
-    type = claims[0].type
-    names = " and ".join(str(claim.source) for claim in claims)
-    if wanted:
-        problem = f"{PREFER} expected one of these plugins for {type}: {names}; got {wanted!r}"
-    else:
-        choices = [claim.source.distribution for claim in claims if claim.source.distribution]
-        advice = f"set {PREFER}={type}={choices[0]}, or " if choices else ""
-        problem = (
-            f"expected one plugin for the device type {type}, got {names}; {advice}"
-            "call tensorplug.backends.register(plugin, prefer=True)"
-        )
-    return PluginFailure(claims[-1].source, "conflict", problem, None, (type,))
+# --- what other layers install --------------------------------------------------------------------
 
-
-# --- the one registry, and what other layers install ----------------------------------------------
-
-_current = [Registry()]
 _installed_names: list[Callable[[], Collection[str]]] = []
 _listeners: list[Callable[[], None]] = []
 _tensors: list[tuple[type, Callable[[Any], Any]]] = []
-
-
-def current() -> Registry:
-    """The registry in use."""
-    return _current[-1]
 
 
 def set_kernel_names(names: Callable[[], Collection[str]]) -> None:
@@ -310,80 +395,3 @@ def subscribe(listener: Callable[[], None]) -> None:
     It runs while devices are being looked up, so it must not ask for one.
     """
     _listeners.append(listener)
-
-
-def _notify() -> None:
-    for listener in _listeners:
-        listener()
-
-
-def resolve(type: str) -> Backend:
-    """The backend behind a device type, loaded on first use.
-
-    Args:
-        type: for example ``"cpu"``; without an index, in any case.
-
-    Raises:
-        PluginError: the type's plugin does not work, with its name, phase and cause.
-        DeviceError: no installed plugin provides the type.
-
-    Example:
-        >>> resolve("cpu").name
-        'numpy'
-    """
-    return current().load(type.lower()).backend
-
-
-def kernels(type: str) -> Mapping[str, Kernel]:
-    """The fast kernels of a device type by op name: those of plugins, then the backend's own."""
-    return current().load(type.lower()).kernels
-
-
-def register(plugin: Any, *, name: str | None = None, prefer: bool = False) -> None:
-    """Add a plugin without packaging it: in a notebook, a test, or a program of your own.
-
-    Args:
-        plugin: a module, or an instance of a class, with hooks marked by ``hookimpl``.
-        name: how to call it in messages and in :func:`unregister`; by default the module's or
-            the class's name.
-        prefer: use it for its device types even where other plugins provide them too.
-
-    Raises:
-        PluginError: the plugin is not valid, or it provides a type that another one provides.
-
-    Example:
-        >>> from tensorplug.backends import BackendSpec, hookimpl
-        >>> class Plugin:
-        ...     @hookimpl
-        ...     def tensorplug_backends(self):
-        ...         return [BackendSpec("acme", "acme.backend:AcmeBackend")]
-        >>> register(Plugin(), name="acme")
-        >>> unregister("acme")
-    """
-    current().register(plugin, name, prefer)
-
-
-def unregister(name: str) -> None:
-    """Take out a plugin that :func:`register` added; its devices become unknown again.
-
-    Raises:
-        DeviceError: no such plugin was registered in this process.
-    """
-    current().unregister(name)
-
-
-@contextmanager
-def isolated(entry_points: Iterable[EntryPoint] | None = None) -> Iterator[Registry]:
-    """A fresh registry for the block, for tests: nothing loaded, registered or interned.
-
-    Args:
-        entry_points: what to find instead of the installed plugins.
-
-    Devices from inside and from outside the block are different devices.
-    """
-    registry = Registry(None if entry_points is None else list(entry_points))
-    _current.append(registry)
-    try:
-        yield registry
-    finally:
-        _current.remove(registry)
