@@ -14,7 +14,7 @@ from . import _draws, _functions, _sampling  # register the functions
 from . import _methods, _storage
 from ._attach import attach as _attach
 from ._torch_face import build as _build
-from .backends.registry import subscribe as _subscribe
+from .backends.host import subscribe as _subscribe
 
 _attach()
 _face = _build()

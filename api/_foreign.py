@@ -15,7 +15,7 @@ from .backends.capabilities import require
 from .backends.device import Device, for_array
 from .backends.dlpack import NO_EXCHANGE, words_as_bfloat16
 from .backends.errors import OpBufferError
-from .backends.registry import set_tensor
+from .backends.host import set_tensor
 
 __all__ = ["around", "from_dlpack", "from_numpy", "gaps_within_elements"]
 

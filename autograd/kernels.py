@@ -16,8 +16,9 @@ from ..backends.capabilities import missing, require
 from ..backends.device import Device, resolve
 from ..backends.dtypes import ALL, DType, bfloat16, bool_, float16, float32, from_numpy
 from ..backends.errors import KernelNotFound
+from ..backends.host import set_kernel_names
 from ..backends.layout import Layout, extent
-from ..backends.registry import kernels, set_kernel_names
+from ..backends.plugging import kernels
 from .complex_tables import by_table
 from .registry import ROWS, Row
 from .tensor import Tensor, make

@@ -1,7 +1,8 @@
 """The contract between the engine and array libraries: what a plugin's author imports.
 
 Example:
-    A plugin is a module with one hook, found through the entry-point group ``tensorplug``::
+    A plugin is a module with one hook, found through an entry point in the group
+    ``tensorplug.devices`` that is called like the device type::
 
         from tensorplug.backends import BackendSpec, hookimpl
 
@@ -30,7 +31,7 @@ from .errors import (
 )
 from .hookspecs import API_VERSION, BackendSpec, hookimpl
 from .listing import DeviceInfo, devices
-from .registry import isolated, register, resolve, unregister
+from .plugging import isolated, plugins, register, resolve, unregister
 from .strided import StridedBackend
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "get_default_device",
     "hookimpl",
     "isolated",
+    "plugins",
     "register",
     "resolve",
     "set_default_device",

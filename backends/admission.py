@@ -124,14 +124,16 @@ class Plugins:
             self.manager.unregister(name=key)
         source = self.sources.pop(key, None)
         self.remarks = [remark for remark in self.remarks if remark.source != source]
-        types = [
-            type for type, claims in self.claims.items() if any(c.source == source for c in claims)
-        ]
+        types = [] if source is None else self.types_of(source)
         for type in types:
             self.claims[type] = [c for c in self.claims[type] if c.source != source]
             if not self.claims[type]:
                 del self.claims[type]
         return types
+
+    def types_of(self, source: Source) -> list[str]:
+        """The device types that a plugin offers."""
+        return [t for t, found in self.claims.items() if any(c.source == source for c in found)]
 
     def note(self, failure: PluginFailure) -> None:
         """Remember what a plugin does wrong beside the steps here, once."""

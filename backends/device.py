@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, final
 
 from .capabilities import capabilities_of
 from .errors import DeviceError, OpTypeError
-from .registry import current, resolve
+from .plugging import current, resolve
 
 if TYPE_CHECKING:
     from .base import Backend
@@ -216,7 +216,7 @@ def for_array(array: Any) -> Device | None:
     registry.discover()
     library = type(array).__module__.partition(".")[0]
     # A copy: a backend may be loaded by another thread meanwhile.
-    for name in [*registry.loaded, *registry.plugins.requiring(library)]:
+    for name in [*registry.loaded, *registry.types_for(library)]:
         try:
             backend = registry.load(name).backend
         except DeviceError:

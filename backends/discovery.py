@@ -65,7 +65,9 @@ class Catalogue:
 
     def kernels(self, backend: str) -> list[Point]:
         """The points that offer kernels for a backend, by its name."""
-        return [point for point in self._group(KERNELS) if normal(point.entry.name) == normal(backend)]
+        return [
+            point for point in self._group(KERNELS) if normal(point.entry.name) == normal(backend)
+        ]
 
     def general(self) -> list[Point]:
         """The points that are needed whatever device is used."""

@@ -7,18 +7,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .device import Device
-from .discovery import PREFER, Claim, PluginFailure, say
 from .errors import DeviceError, PluginError
-from .registry import Registry, current
+from .hookspecs import DEVICES
+from .plugging import current
+from .registry import Registry
+from .sources import Claim, PluginFailure, Source, say
+from .switches import PREFER
 
-__all__ = ["DeviceInfo", "devices"]
+__all__ = ["STATES", "DeviceInfo", "devices", "shadowed"]
 
-_STATES = {
+STATES = {
     "conflict": "conflict",
     "disabled": "turned off",
     "hardware": "no device",
     "library": "not installed",
+    "version": "incompatible",
 }
+"""What a failure's phase is called in a list; ``failed`` for all others."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,10 @@ class DeviceInfo:
 
     ``device`` is ``"cuda:0"``, or only the type where no device could be opened, or empty where
     a plugin failed before it could name its types. ``state`` is ``"available"``, ``"failed"``,
-    ``"not installed"``, ``"no device"``, ``"conflict"`` or ``"turned off"``; ``reason`` says more
-    and is empty when all is well. ``memory`` has figures in bytes where they are known.
+    ``"not installed"``, ``"no device"``, ``"incompatible"`` (with this version of the contract),
+    ``"conflict"`` (nothing says which of several plugins to use), ``"shadowed"`` (another one is
+    used) or ``"turned off"``; ``reason`` says more and is empty when all is well. ``memory`` has
+    figures in bytes where they are known.
     """
 
     device: str
@@ -50,7 +57,10 @@ class DeviceInfo:
 def devices() -> list[DeviceInfo]:
     """All devices of all installed plugins, sorted, those that do not work included.
 
-    Loads every backend, and with it its array library.
+    Loads every plugin and backend, and with it its array library.
+
+    Raises:
+        PluginError: in strict mode only, when one does not work; see :func:`plugins`.
 
     Example:
         >>> [row.device for row in devices() if row.available][:1]
@@ -58,34 +68,47 @@ def devices() -> list[DeviceInfo]:
     """
     registry = current()
     registry.discover()
+    registry.admit_all()
     rows: list[DeviceInfo] = []
-    for type in sorted(registry.plugins.claims):
+    for type in registry.types():
         rows.extend(_rows_of_type(registry, type))
     # After the backends: loading them may have found failures of `tensorplug_kernels`.
-    for failure in registry.plugins.failures:
-        rows.extend(_rows_of_failure(failure))
+    for failure in [*registry.switched_off(), *registry.failures()]:
+        if failure.source.group != DEVICES or failure.phase == "disabled":
+            rows.extend(_rows_of_failure(failure))
     return rows
 
 
 def _rows_of_type(registry: Registry, type: str) -> Iterator[DeviceInfo]:
-    claims = registry.plugins.claims[type]
+    offers = registry.offers(type)
+    problem, chosen = "", None
     try:
         chosen = registry.choose(type, type)
     except PluginError as error:
-        for claim in claims:
-            yield _row(claim, type, "conflict", str(error))
-        return
+        problem = str(error)
+    for source, claim in offers.items():
+        if claim is None:
+            failure = registry.failure(source, type)
+            yield from () if failure is None else _rows_of_failure(failure, type)
+        elif chosen is None:
+            yield _row(claim, type, "conflict", problem)
+        elif source == chosen:
+            yield from _rows_of_chosen(registry, type, claim)
+        else:
+            yield _row(claim, type, "shadowed", shadowed(type, source, chosen))
+
+
+def _rows_of_chosen(registry: Registry, type: str, claim: Claim) -> Iterator[DeviceInfo]:
     try:
         loaded = registry.load(type)
     except DeviceError as error:
-        phase = getattr(error, "phase", "")
-        yield _row(chosen, type, _STATES.get(phase, "failed"), str(error))
+        state = STATES.get(getattr(error, "phase", ""), "failed")
+        if registry.strict and state == "failed":
+            raise
+        yield _row(claim, type, state, str(error))
     else:
         for index in range(loaded.count):
-            yield _available(Device(type, index), chosen)
-    for claim in claims:
-        if claim is not chosen:
-            yield _row(claim, type, "conflict", _shadowed(claim, chosen))
+            yield _available(Device(type, index), claim)
 
 
 def _row(claim: Claim, device: str, state: str, reason: str) -> DeviceInfo:
@@ -96,11 +119,12 @@ def _row(claim: Claim, device: str, state: str, reason: str) -> DeviceInfo:
     )
 
 
-def _shadowed(claim: Claim, chosen: Claim) -> str:
+def shadowed(type: str, source: Source, chosen: Source) -> str:
+    """Why a plugin that works is not used."""
     advice = "register it with prefer=True"
-    if claim.source.distribution:
-        advice = f"set {PREFER}={claim.type}={claim.source.distribution}"
-    return f"{claim.type} is provided by {chosen.source}; to use this one, {advice}"
+    if source.distribution:
+        advice = f"set {PREFER}={type}={source.distribution}"
+    return f"{type} is provided by {chosen}; to use this one, {advice}"
 
 
 def _available(device: Device, claim: Claim) -> DeviceInfo:
@@ -130,10 +154,11 @@ def _available(device: Device, claim: Claim) -> DeviceInfo:
     )
 
 
-def _rows_of_failure(failure: PluginFailure) -> Iterator[DeviceInfo]:
+def _rows_of_failure(failure: PluginFailure, *types: str) -> Iterator[DeviceInfo]:
     source = failure.source
-    state = _STATES.get(failure.phase, "failed")
-    for type in failure.types or ("",):
+    state = STATES.get(failure.phase, "failed")
+    own = (source.name.lower(),) if source.group == DEVICES else ("",)
+    for type in types or failure.types or own:
         reason = str(failure.error(type or source.name))
         yield DeviceInfo(
             type, state, source.name, source.distribution, source.version, reason=reason

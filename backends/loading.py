@@ -9,8 +9,8 @@ from typing import Any
 
 from . import contract
 from .base import Backend
-from .discovery import say
 from .hookspecs import BackendSpec
+from .sources import say
 
 __all__ = ["Unusable", "load_backend"]
 

@@ -9,12 +9,12 @@ shipped ones come through the same entry points.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import choosing, contract
+from . import choosing, contract, host
 from .admission import Plugins, in_process_source, process_key
 from .base import Backend, Kernel
 from .discovery import Catalogue, Point
@@ -27,9 +27,7 @@ from .switches import Switches, from_environment
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = [
-    "Loaded", "Registry", "set_kernel_names", "set_tensor", "subscribe",
-]  # fmt: skip
+__all__ = ["Loaded", "Registry"]
 
 
 @dataclass(frozen=True)
@@ -200,8 +198,7 @@ class Registry:
     def _tell(self) -> None:
         declared, self.plugins.declared_ops = self.plugins.declared_ops, False
         if declared:
-            for listener in _listeners:
-                listener()
+            host.notify()
 
     def failures(self) -> list[PluginFailure]:
         """What went wrong so far with plugins that are turned on."""
@@ -231,15 +228,19 @@ class Registry:
         """
         claim = self.offers(type)[source]
         if claim is None:
-            (point,) = (p for p in self.catalogue.devices(type) if p.source == source)
-            failure = self._admit(point)
+            failure = self.failure(source, type)
             if failure is not None:
                 raise failure.error(asked) from failure.cause
             (claim,) = (c for c in self.plugins.claims[type] if c.source == source)
         return claim
 
+    def failure(self, source: Source, type: str) -> PluginFailure | None:
+        """What is wrong with the plugin that announces a type; imports it if need be."""
+        (point,) = (point for point in self.catalogue.devices(type) if point.source == source)
+        return self._admit(point)
+
     def _load(self, claim: Claim) -> Loaded:
-        backend, count = load_backend(claim.spec, _kernel_names(), *_tensors)
+        backend, count = load_backend(claim.spec, host.kernel_names(), *host.tensors())
         return Loaded(backend, claim, count, self._kernels(backend))
 
     # --- kernels of plugins -------------------------------------------------------------------
@@ -251,7 +252,7 @@ class Registry:
             try:
                 found = self.plugins.call(key, "tensorplug_kernels", backend=backend.name)
                 found = {} if found is None else found
-                faults = contract.kernel_faults(found, _kernel_names())
+                faults = contract.kernel_faults(found, host.kernel_names())
                 faults += [
                     f"{name!r}: another plugin gives it too" for name in found if name in extra
                 ]
@@ -361,37 +362,6 @@ class Registry:
                 self._forget(hidden)
                 self.loaded |= {type: before[type] for type in hidden}
                 self.interned |= gone
-                self.default = self.default or default
+                if default is not None and default.type in hidden:
+                    self.default = default
                 self._refresh_kernels()
-
-
-# --- what other layers install --------------------------------------------------------------------
-
-_installed_names: list[Callable[[], Collection[str]]] = []
-_listeners: list[Callable[[], None]] = []
-_tensors: list[tuple[type, Callable[[Any], Any]]] = []
-
-
-def set_kernel_names(names: Callable[[], Collection[str]]) -> None:
-    """Say which kernels exist, so that misspelt ones in a backend are refused.
-
-    ``names`` is called whenever a backend is loaded, because plugins may declare more.
-    """
-    _installed_names[:] = [names]
-
-
-def _kernel_names() -> Collection[str] | None:
-    return _installed_names[0]() if _installed_names else None
-
-
-def set_tensor(tensor: type, build: Callable[[Any], Any]) -> None:
-    """Say what :meth:`Backend.introduce` is called with, for backends loaded from now on."""
-    _tensors[:] = [(tensor, build)]
-
-
-def subscribe(listener: Callable[[], None]) -> None:
-    """Call ``listener`` whenever a plugin has declared operations of its own.
-
-    It runs while devices are being looked up, so it must not ask for one.
-    """
-    _listeners.append(listener)

@@ -29,7 +29,7 @@ from typing import Any
 
 import tensorplug as tp
 from tensorplug.backends import API_VERSION
-from tensorplug.backends.registry import current
+from tensorplug.backends.plugging import current
 from tensorplug.conformance import SUITE_VERSION
 from tensorplug.conformance.causes import causes
 from tensorplug.conformance.levels import FOLDER, frozen, reached, verdicts

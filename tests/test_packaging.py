@@ -71,9 +71,16 @@ def test_entry_points_are_installed() -> None:
     (script,) = entry_points(group="console_scripts", name="tensorplug")
     assert script.value == wanted["scripts"]["tensorplug"]
     assert callable(script.load())
-    (shipped,) = entry_points(group="tensorplug", name="shipped")
-    assert shipped.value == "tensorplug.plugins"
-    assert shipped.load().__name__ == "tensorplug.plugins"
+    types = wanted["entry-points"]["tensorplug.devices"]
+    for name in types:
+        (shipped,) = (
+            point
+            for point in entry_points(group="tensorplug.devices", name=name)
+            if point.dist is not None and point.dist.name == "tensorplug"
+        )
+        assert shipped.value == "tensorplug.plugins"
+    specs = shipped.load().tensorplug_backends()
+    assert sorted(types) == sorted(type for spec in specs for type in spec.types)
     (suite,) = entry_points(group="pytest11", name="tensorplug_conformance")
     assert suite.load().__name__ == "tensorplug_pytest"
 

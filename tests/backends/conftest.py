@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -23,16 +23,30 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def add(self, distribution: str, point: str, source: str, version: str = "1.2") -> None:
-        """Install a distribution of one module with one entry point, ``"name = module"``."""
-        module = point.partition("=")[2].partition(":")[0].strip()
+    def add(
+        self,
+        distribution: str,
+        points: str,
+        source: str,
+        *,
+        group: str = "tensorplug.devices",
+        version: str = "1.2",
+        **others: str,
+    ) -> None:
+        """Install a distribution of one module, with entry points such as ``"name = module"``.
+
+        ``others`` are entry points of more groups, such as ``kernels="numpy = module"``.
+        """
+        module = points.split("=")[1].split("\n")[0].partition(":")[0].strip()
         (self.folder / f"{module}.py").write_text(source, "utf-8")
         info = self.folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(
             f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n", "utf-8"
         )
-        (info / "entry_points.txt").write_text(f"[tensorplug]\n{point}\n", "utf-8")
+        groups = {group: points, **{f"tensorplug.{name}": text for name, text in others.items()}}
+        text = "".join(f"[{name}]\n{points}\n" for name, points in groups.items())
+        (info / "entry_points.txt").write_text(text, "utf-8")
 
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run Python with warnings as errors, in the folder's environment."""
@@ -60,15 +74,16 @@ def site(tmp_path: Path) -> Site:
 
 
 @pytest.fixture(scope="module")
-def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    return Site(tmp_path_factory.mktemp("site"))
+def make_site(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Site]:
+    """Makes sites that live as long as the module's tests."""
+    return lambda: Site(tmp_path_factory.mktemp("site"))
 
 
 def shipped_points() -> list[EntryPoint]:
     """The entry points of tensorplug itself, without other plugins that may be installed."""
     return [
         point
-        for point in entry_points(group="tensorplug")
+        for point in entry_points(group="tensorplug.devices")
         if point.dist is not None and point.dist.name == "tensorplug"
     ]
 
@@ -76,7 +91,8 @@ def shipped_points() -> list[EntryPoint]:
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
     """A fresh registry with only the shipped plugin."""
-    for name in ("DISABLE_PLUGINS", "PREFER", "DEFAULT_DEVICE"):
+    switches = ("DISABLE_PLUGINS", "ONLY_PLUGINS", "NO_PLUGINS", "STRICT_PLUGINS")
+    for name in (*switches, "PREFER", "DEFAULT_DEVICE"):
         monkeypatch.delenv(f"TENSORPLUG_{name}", raising=False)
     with isolated(shipped_points()) as fresh:
         yield fresh

@@ -24,14 +24,14 @@ def test_devices_are_printed_with_those_that_fail(site: Any) -> None:
     assert lines[0] == ["device", "state", "plugin", "array", "library", "memory"]
     assert ["cpu", "available", "tensorplug"] in [line[:3] for line in lines]
     assert ["gizmo", "not", "installed", "gizmo-plugin", "1.2", "(gizmo)", "no_lib"] in lines
-    assert ["?", "failed", "acme", "1.2", "(thing)"] in lines
+    assert ["thing", "failed", "acme", "1.2", "(thing)"] in lines
     assert (
         "\ngizmo: expected the array library no_lib, but it is not installed; pip install a[b]\n"
         in done.stdout
     )
     assert (
         "\nthing: expected a plugin that can be imported, got ValueError: boom\n  plugin 'thing' "
-        "of acme 1.2, phase 'import'; to go without it, set TENSORPLUG_DISABLE_PLUGINS=thing\n"
+        "of acme 1.2, phase 'import'; to go without it, set TENSORPLUG_DISABLE_PLUGINS=acme\n"
         in done.stdout
     )
     rows = json.loads(site.run("-m", "tensorplug", "devices", "--json").stdout)

@@ -1,6 +1,7 @@
 """One bad plugin breaks nothing else, and its device says exactly what is wrong.
 
-All broken plugins below are installed at once, as real distributions; one process asks for each.
+All broken plugins below are installed at once, as real distributions; one process asks for each,
+once with the entry points of today and once with those of contract version 1.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ CASES = {
     "future": Case(
         plugin("'future', 'plugin_future:Mine', api=99"),
         "version",
-        "version 1 to 1, got one for version 99; upgrade tensorplug",
+        "version 1 to 2, got one for version 99; upgrade tensorplug",
     ),
     "past": Case(
         plugin("'past', 'plugin_past:Mine', api=0"),
@@ -170,7 +171,7 @@ CASES = {
         "expected a list of functions and modules, got str 'x'",
     ),
     "greedy": Case(
-        "import tensorplug.backends as b\nb.Device('cpu')",
+        "import tensorplug.backends as b\nb.Device('greedy')",
         "import",
         "expected plugins to use no device while they are loaded",
         "DeviceError",
@@ -249,17 +250,20 @@ answer["rows"] = [dict(vars(row)) for row in devices()]
 """
 
 
-@pytest.fixture(scope="module")
-def answers(shared_site: Any) -> dict[str, Any]:
+@pytest.fixture(scope="module", params=["tensorplug.devices", "tensorplug"])
+def answers(request: Any, make_site: Any) -> dict[str, Any]:
+    site, group = make_site(), request.param
     for name, case in CASES.items():
         point = f"{name} = plugin_{name}{case.attribute}"
-        shared_site.add(f"tensorplug-{name}", point, case.source)
+        ops = group != "tensorplug" and "def tensorplug_ops" in case.source
+        others = {"ops": point} if ops else {}
+        site.add(f"tensorplug-{name}", point, case.source, group=group, **others)
     for side in ("left", "right"):
         source = plugin(f"'double', 'plugin_{side}:Working'", before=GOOD_BACKEND)
-        shared_site.add(f"acme-{side}", f"{side} = plugin_{side}", source)
+        site.add(f"acme-{side}", f"double = plugin_{side}", source, group=group)
     good = plugin("'good', 'plugin_good:Working'", before=GOOD_BACKEND)
-    shared_site.add("tensorplug-good", "good = plugin_good", good)
-    return shared_site.ask(ASK)
+    site.add("tensorplug-good", "good = plugin_good", good, group=group)
+    return site.ask(ASK)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -273,7 +277,7 @@ def test_device_of_a_broken_plugin_says_what_is_wrong(answers: dict[str, Any], n
     assert (got["entry_point"], got["phase"]) == (name, case.phase)
     assert got["cause"] == case.cause
     assert got["chained"]
-    turns_off = f"set TENSORPLUG_DISABLE_PLUGINS={name}" in got["text"]
+    turns_off = f"set TENSORPLUG_DISABLE_PLUGINS=tensorplug-{name}" in got["text"]
     assert turns_off is (case.phase not in ("library", "hardware"))
 
 
@@ -286,9 +290,9 @@ def test_two_plugins_that_claim_one_type_are_refused(answers: dict[str, Any]) ->
     got = answers["double"]
     assert (got["type"], got["phase"]) == ("PluginError", "conflict")
     assert (
-        "double: expected one plugin for the device type double, got plugin 'left' of acme-left "
-        "1.2 and plugin 'right' of acme-right 1.2; set TENSORPLUG_PREFER=double=acme-left, or call "
-        "tensorplug.backends.register(plugin, prefer=True)"
+        "double: expected one plugin for the device type double, got plugin 'double' of acme-left "
+        "1.2 and plugin 'double' of acme-right 1.2; set TENSORPLUG_PREFER=double=acme-left, or "
+        "call tensorplug.backends.register(plugin, prefer=True)"
     ) in got["text"]
 
 
@@ -299,7 +303,8 @@ def test_listing_shows_every_plugin_and_its_state(answers: dict[str, Any]) -> No
     assert states["tensorplug-libraries"] == "not installed"
     assert states["acme-left"] == states["acme-right"] == "conflict"
     assert states["tensorplug-good"] == states["tensorplug"] == "available"
-    failed = set(CASES) - {"empty", "libraries"}
+    assert states["tensorplug-past"] == states["tensorplug-future"] == "incompatible"
+    failed = set(CASES) - {"empty", "libraries", "past", "future"}
     assert {states[f"tensorplug-{name}"] for name in failed} == {"failed"}
     for row in rows:
         name = row["distribution"].removeprefix("tensorplug-")
@@ -309,7 +314,7 @@ def test_listing_shows_every_plugin_and_its_state(answers: dict[str, Any]) -> No
 
 
 def test_unknown_type_lists_the_failed_plugins(site: Any) -> None:
-    site.add("acme", "thing = plugin_thing", "raise ValueError('boom')")
+    site.add("acme", "thing = plugin_thing", "raise ValueError('boom')", group="tensorplug")
     text = site.ask(
         "from tensorplug.backends import Device\n"
         "try:\n    Device('gizmo')\n"
@@ -323,20 +328,29 @@ def test_unknown_type_lists_the_failed_plugins(site: Any) -> None:
     ) in text[1]
 
 
-def test_keyboard_interrupt_gets_through_and_leaves_nothing_behind(site: Any) -> None:
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [
+        ("tensorplug", ["interrupted", "cpu", "late:0", "late:0"]),
+        ("tensorplug.devices", ["cpu", "cpu", "interrupted", "late:0"]),
+    ],
+)
+def test_keyboard_interrupt_gets_through_and_leaves_nothing_behind(
+    site: Any, group: str, expected: list[str]
+) -> None:
     source = (
         "import sys\nif not hasattr(sys, 'tried'):\n"
         "    sys.tried = True\n    raise KeyboardInterrupt\n"
     )
     good = plugin("'late', 'plugin_late:Working'", before=source + GOOD_BACKEND)
-    site.add("acme", "late = plugin_late", good)
+    site.add("acme", "late = plugin_late", good, group=group)
     answer = site.ask(
         "from tensorplug.backends import Device\nanswer = []\n"
-        "for name in ('cpu', 'cpu', 'late'):\n"
+        "for name in ('cpu', 'cpu', 'late', 'late'):\n"
         "    try:\n        answer.append(str(Device(name)))\n"
         "    except KeyboardInterrupt:\n        answer.append('interrupted')"
     )
-    assert answer == ["interrupted", "cpu", "late:0"]
+    assert answer == expected
 
 
 def test_import_reads_no_plugin(site: Any) -> None:
@@ -351,14 +365,14 @@ def test_import_reads_no_plugin(site: Any) -> None:
 def test_plugins_are_switched_off_and_chosen_by_environment(site: Any) -> None:
     for side in ("left", "right"):
         source = plugin(f"'double', 'plugin_{side}:Working'", before=GOOD_BACKEND)
-        site.add(f"acme-{side}", f"{side} = plugin_{side}", source)
+        site.add(f"acme-{side}", f"double = plugin_{side}", source)
     site.add("tensorplug-off", "off = plugin_off", "raise ValueError('must not be imported')")
     answer = site.ask(
         "from tensorplug.backends import Device, devices\n"
         "try:\n    Device('off')\nexcept Exception as error:\n    off = str(error)\n"
         "answer = [type(Device('double').backend).__module__, off,"
         " [row.state for row in devices() if row.plugin == 'off'],"
-        " [row.reason for row in devices() if row.plugin == 'left']]",
+        " [row.reason for row in devices() if row.distribution == 'acme-left']]",
         TENSORPLUG_DISABLE_PLUGINS="Tensorplug_Off,",
         TENSORPLUG_PREFER="double=acme_right",
     )
@@ -366,6 +380,6 @@ def test_plugins_are_switched_off_and_chosen_by_environment(site: Any) -> None:
     assert "off: expected a plugin that is turned on, but TENSORPLUG_DISABLE_PLUGINS" in answer[1]
     assert answer[2] == ["turned off"]
     assert answer[3] == [
-        "double is provided by plugin 'right' of acme-right 1.2; to use this one, set "
+        "double is provided by plugin 'double' of acme-right 1.2; to use this one, set "
         "TENSORPLUG_PREFER=double=acme-left"
     ]

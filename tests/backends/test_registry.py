@@ -24,7 +24,8 @@ from tensorplug.backends import (
     resolve,
     unregister,
 )
-from tensorplug.backends import registry as machinery
+from tensorplug.backends import host as machinery
+from tensorplug.backends.plugging import kernels as kernels_of
 from tensorplug.plugins import tensorplug_backends
 from tensorplug.plugins.numpy import NumpyBackend
 
@@ -188,7 +189,7 @@ def test_second_plugin_for_a_type_is_refused_unless_preferred() -> None:
 
 def test_shipped_type_is_protected_unless_preferred() -> None:
     text = message(lambda: register(Plugin(spec("cpu")), name="mine"), error=PluginError)
-    mine = f"plugin 'shipped' of tensorplug {version('tensorplug')} and plugin 'mine' registered"
+    mine = f"plugin 'cpu' of tensorplug {version('tensorplug')} and plugin 'mine' registered"
     assert mine in text
     assert "set TENSORPLUG_PREFER=cpu=tensorplug, or call" in text
     assert resolve("cpu").name == "numpy"
@@ -221,7 +222,7 @@ def test_shipped_type_is_not_taken_by_an_installed_plugin(monkeypatch: Any) -> N
     with isolated(points):
         assert resolve("cpu").name == "numpy"
         (row,) = (row for row in devices() if row.plugin == "left")
-        assert row.state == "conflict"
+        assert row.state == "shadowed"
         assert "to use this one, set TENSORPLUG_PREFER=cpu=a-plugin" in row.reason
     monkeypatch.setenv("TENSORPLUG_PREFER", "cpu=a-plugin")
     with isolated(points):
@@ -290,12 +291,12 @@ def test_kernels_of_plugins_come_before_the_backends_own(monkeypatch: Any) -> No
     monkeypatch.setattr(Acme, "kernels", lambda self: {"exp": first, "log": first})
     register(Plugin(spec()))
     register(Extending({"exp": second}), name="fast")
-    assert machinery.kernels("acme") == {"exp": second, "log": first}
-    assert "exp" not in machinery.kernels("cpu") or machinery.kernels("cpu")["exp"] is not second
+    assert kernels_of("acme") == {"exp": second, "log": first}
+    assert "exp" not in kernels_of("cpu") or kernels_of("cpu")["exp"] is not second
 
 
 def test_late_kernels_reach_devices_in_use(monkeypatch: Any) -> None:
-    monkeypatch.setattr(Device, "kernel_factory", lambda device: dict(machinery.kernels("acme")))
+    monkeypatch.setattr(Device, "kernel_factory", lambda device: dict(kernels_of("acme")))
     register(Plugin(spec()))
     device = Device("acme")
     assert device.F.get("exp") is not second
@@ -323,7 +324,7 @@ def test_bad_kernels_are_left_out_and_listed(kernels: Any, text: str | None) -> 
     machinery.set_kernel_names(lambda: known)
     register(Plugin(spec()))
     register(Extending(kernels), name="fast")
-    assert first not in machinery.kernels("acme").values()
+    assert first not in kernels_of("acme").values()
     rows = [row for row in devices() if row.plugin == "fast"]
     assert [row.state for row in rows] == ["failed"] * (text is not None)
     assert all(text in row.reason for row in rows)
@@ -336,7 +337,7 @@ def test_two_plugins_with_one_kernel() -> None:
     register(Plugin(spec()))
     register(Extending({"exp": first}), name="a")
     register(Extending({"exp": second}), name="b")
-    assert machinery.kernels("acme")["exp"] is first
+    assert kernels_of("acme")["exp"] is first
     (row,) = (row for row in devices() if row.plugin == "b")
     assert "tensorplug_kernels('acme'): 'exp': another plugin gives it too" in row.reason
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import tensorplug as tp
-from tensorplug.backends.registry import isolated
+from tensorplug.backends.plugging import isolated
 from tensorplug.utils import data as D
 from tensorplug.utils.data import _pool, _transport
 

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from tensorplug.backends.registry import current
+from tensorplug.backends.plugging import current
 
 from ._transport import receive
 from ._worker import END, FAILED, READ, RESUME, Job, work
