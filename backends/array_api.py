@@ -24,7 +24,7 @@ import numpy as np
 
 from . import dtypes
 from .base import Backend, Kernel, Layout, StorageInfo
-from .dlpack import NO_EXCHANGE
+from .dlpack import NO_EXCHANGE, AsWords, FromWords
 from .dtypes import ALL, DType
 from .index_kernels import IndexKernels
 from .layout import broadcast_shapes
@@ -192,13 +192,18 @@ class ArrayAPIBackend(IndexKernels, Backend):
     def from_host(self, array: np.ndarray, device: int) -> Handle:
         self.native_dtype(dtypes.from_numpy(array.dtype))  # a clear error for types it lacks
         plain = np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")
+        if array.dtype == dtypes.bfloat16.numpy:  # a type of ml_dtypes, which few libraries know
+            words = FromWords(plain.view(np.uint16))
+            return self.receive(words, device, True)
         return self.adopt(self.namespace.asarray(plain, device=self._devices[device], copy=True))
 
     def to_host(self, handle: Handle) -> np.ndarray:
         """The values as a read-only NumPy array: it may be the library's own memory."""
         array = read(handle)
+        exporter = AsWords(array)
         try:
-            host = np.from_dlpack(array, device="cpu")
+            host = np.from_dlpack(exporter, device="cpu")
+            host = host.view(dtypes.bfloat16.numpy) if exporter.found else host
         except NO_EXCHANGE:
             # No DLPack, none across devices, or no DLPack code for this type.
             host = np.asarray(array)

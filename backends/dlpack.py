@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-__all__ = ["NO_EXCHANGE", "AsWords", "words_as_bfloat16"]
+__all__ = ["NO_EXCHANGE", "AsWords", "FromWords", "words_as_bfloat16"]
 
 NO_EXCHANGE = (AttributeError, BufferError, RuntimeError, TypeError, ValueError)
 """What libraries raise where an exchange cannot be done; the standard asks for BufferError."""
@@ -70,3 +70,16 @@ class AsWords:
 
     def __dlpack_device__(self) -> Any:
         return self.array.__dlpack_device__()
+
+
+class FromWords:
+    """NumPy's ``uint16``, whose capsules say ``bfloat16``."""
+
+    def __init__(self, words: Any) -> None:
+        self.words = words
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return words_as_bfloat16(self.words.__dlpack__(**options))
+
+    def __dlpack_device__(self) -> Any:
+        return self.words.__dlpack_device__()

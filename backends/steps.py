@@ -75,9 +75,12 @@ Chain = tuple[Step, ...]
 
 
 class Index(Step):
-    """Per dimension of the parent an int or a range of positions."""
+    """Per dimension of the parent an int or a range of positions.
 
-    __slots__ = ("items", "key", "source")
+    A range that goes backwards is read forwards and turned: not every library has such slices.
+    """
+
+    __slots__ = ("items", "key", "source", "turned")
     partial = True
 
     def __init__(self, source: Shape, items: tuple[int | range, ...]) -> None:
@@ -87,16 +90,21 @@ class Index(Step):
             item if isinstance(item, int) else _as_slice(item, size)
             for item, size in zip(items, source, strict=True)
         )
-        self.shape = tuple(len(item) for item in items if isinstance(item, range))
+        ranges = [item for item in items if isinstance(item, range)]
+        self.shape = tuple(map(len, ranges))
+        self.turned = tuple(dim for dim, item in enumerate(ranges) if item.step < 0)
 
     def _key(self) -> tuple[Any, ...]:
         return (self.source, self.items)
 
     def read(self, ops: Ops, array: Any) -> Any:
-        return array[self.key]
+        return self._turn(ops, array[self.key])
 
     def write(self, ops: Ops, parent: Any, child: Any) -> Any:
-        return ops.index_update(parent, self.key, child)
+        return ops.index_update(parent, self.key, self._turn(ops, child))
+
+    def _turn(self, ops: Ops, array: Any) -> Any:
+        return ops.namespace.flip(array, axis=self.turned) if self.turned else array
 
     def then(self, other: Index) -> Index:
         """Both steps as one."""
@@ -114,11 +122,12 @@ class Index(Step):
 
 
 def _as_slice(item: range, size: int) -> slice:
+    """The positions of a range, in ascending order."""
     if not item:
         return slice(0, 0)
-    if item.step > 0:
-        return slice(item.start, min(item.stop, size), item.step)
-    return slice(item.start, item.stop if item.stop >= 0 else None, item.step)
+    if item.step < 0:
+        item = item[::-1]
+    return slice(item.start, min(item.stop, size), item.step)
 
 
 def _compose(outer: range, inner: int | range) -> int | range:
