@@ -364,6 +364,16 @@ def test_views_as_another_type(backend: ArrayAPIBackend) -> None:
         backend.view_as_complex(handle)
 
 
+@pytest.mark.parametrize("item", [range(4, -1, -1), range(4, -1, -2), range(3, 0, -1), range(0)])
+def test_slices_of_the_library_never_go_backwards(item: range) -> None:
+    step = Index((5,), (item,))
+    assert all(key.step is None or key.step > 0 for key in step.key)
+    ops, array = OverNumpy(), np.arange(5)
+    np.testing.assert_array_equal(step.read(ops, array), array[list(item)])
+    array[list(item)] = child = np.arange(10, 10 + len(item))
+    np.testing.assert_array_equal(step.write(ops, np.arange(5), child), array)
+
+
 def test_operators_match_python(backend: ArrayAPIBackend) -> None:
     a, b = np.array([5, -3, 2]), np.array([2, 2, -7])
     x, y = backend.from_host(a, 0), backend.from_host(b, 0)

@@ -12,6 +12,7 @@ import pytest
 
 import tensorplug as tp
 import tensorplug.array_api as xp
+from tensorplug.backends.dlpack import AsWords, FromWords
 
 
 def aligned(size: int, offset: int = 0) -> np.ndarray:
@@ -25,6 +26,14 @@ def aligned(size: int, offset: int = 0) -> np.ndarray:
 
 def address(x: tp.Tensor) -> int:
     return int(np.from_dlpack(x.detach()).ctypes.data)
+
+
+def test_words_go_out_as_bfloat16_and_come_in_as_words() -> None:
+    words = np.array([[1, 2], [3, 0x3F80]], np.uint16)
+    assert tp.from_dlpack(FromWords(words)).tolist()[1][1] == 1.0
+    exporter = AsWords(FromWords(words))
+    np.testing.assert_array_equal(np.from_dlpack(exporter), words)
+    assert exporter.found
 
 
 # --- sharing --------------------------------------------------------------------------------------
