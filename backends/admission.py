@@ -9,7 +9,7 @@ for its device.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -98,7 +98,7 @@ class Plugins:
             phase = "hooks"
             self._register(plugin, key, source, points)
             phase = "describe"
-            specs = self._describe(key, source, types)
+            specs = self._describe(key, source)
             types = tuple(type for spec in specs for type in spec.types)
             phase = "ops"
             self._declare_ops(key)
@@ -111,12 +111,22 @@ class Plugins:
         except BaseException:
             self.remove(key)
             raise
+        self._accept(specs, source, points, preferred)
+        return None
+
+    def _accept(
+        self, specs: list[BackendSpec], source: Source, points: Sequence[Point], preferred: bool
+    ) -> None:
+        """Write down what a plugin offers."""
         own = {point.type: point.source for point in points if point.source.group == DEVICES}
+        announced = source.group in GROUPS
+        for failure in _unmatched(specs, source, own) if announced else ():
+            self.note(failure)
         for spec in specs:
             for type in spec.types:
-                claim = Claim(type, spec, own.get(type, source), preferred)
-                self.claims.setdefault(type, []).append(claim)
-        return None
+                if type in own or not announced:
+                    claim = Claim(type, spec, own.get(type, source), preferred)
+                    self.claims.setdefault(type, []).append(claim)
 
     def remove(self, key: str) -> list[str]:
         """Take a plugin out; return the device types that it offered."""
@@ -167,7 +177,7 @@ class Plugins:
         results = self.manager.subset_hook_caller(hook, others)(**arguments)
         return results[0] if results else None
 
-    def _describe(self, key: str, source: Source, announced: tuple[str, ...]) -> list[BackendSpec]:
+    def _describe(self, key: str, source: Source) -> list[BackendSpec]:
         specs = self.call(key, "tensorplug_backends")
         if specs is None:
             return []
@@ -182,8 +192,6 @@ class Plugins:
             raise _Refused("describe", f"expected each type once, got {twice} twice", tuple(types))
         for spec in specs:
             _check_version(spec)
-        if announced:
-            _check_types(types, announced)
         default = 1 if source.group == PROJECT else API_VERSION
         return [spec if spec.api is not None else replace(spec, api=default) for spec in specs]
 
@@ -243,25 +251,28 @@ def _check_groups(hooks: set[str], points: Sequence[Point]) -> None:
             )
 
 
-def _check_types(types: list[str], announced: tuple[str, ...]) -> None:
-    """The description and the entry points name the same device types."""
-    hidden = sorted(set(types) - set(announced))
-    absent = sorted(set(announced) - set(types))
-    if absent:
-        raise _Refused(
-            "describe",
-            f"expected tensorplug_backends() to describe the device type {absent[0]!r} of the "
-            f"entry point, got {', '.join(sorted(types)) or 'no type'}; call the entry point in "
-            f"{DEVICES} like the type",
-            announced,
-        )
-    if hidden:
-        raise _Refused(
-            "describe",
-            f"expected an entry point in {DEVICES} for each device type, got none for "
-            f"{hidden[0]!r}; add one of that name to pyproject.toml",
-            announced,
-        )
+def _unmatched(
+    specs: Sequence[BackendSpec], source: Source, own: Mapping[str, Source]
+) -> Iterator[PluginFailure]:
+    """Device types that are described or announced, but not both; the plugin's others work.
+
+    ``own`` maps the announced types to the entry points that announce them.
+    """
+    types = sorted(type for spec in specs for type in spec.types)
+    for type in own:
+        if type not in types:
+            problem = (
+                f"expected tensorplug_backends() to describe the device type {type!r} of the entry "
+                f"point, got {', '.join(types) or 'no type'}; call the entry point like the type"
+            )
+            yield PluginFailure(own[type], "announce", problem, None, (type,))
+    for type in types:
+        if type not in own:
+            problem = (
+                f"expected an entry point in {DEVICES} for each device type, got none for "
+                f"{type!r}; add {type} = ... to pyproject.toml, and install again"
+            )
+            yield PluginFailure(source, "announce", problem, None, (type,))
 
 
 def process_key(name: str) -> str:

@@ -53,9 +53,10 @@ class DeviceError(TensorplugError, RuntimeError):
 class PluginError(DeviceError):
     """A plugin that cannot be used: why, whose it is, and how to do without it.
 
-    ``phase`` is where it failed: ``"import"``, ``"hooks"``, ``"describe"``, ``"version"``,
-    ``"ops"``, ``"kernels"``, ``"conflict"``, ``"disabled"``, ``"library"``, ``"load"``,
-    ``"contract"`` or ``"hardware"``. ``cause`` is the plugin's own exception, if it raised one;
+    ``phase`` is where it failed: ``"import"``, ``"hooks"``, ``"describe"``, ``"announce"`` (its
+    description and its entry points differ), ``"version"``, ``"ops"``, ``"kernels"``,
+    ``"conflict"``, ``"disabled"``, ``"library"``, ``"load"``, ``"contract"`` or ``"hardware"``.
+    ``cause`` is the plugin's own exception, if it raised one;
     it is chained too. ``distribution`` is empty for a plugin registered in this process.
     """
 

@@ -74,7 +74,8 @@ def devices() -> list[DeviceInfo]:
         rows.extend(_rows_of_type(registry, type))
     # After the backends: loading them may have found failures of `tensorplug_kernels`.
     for failure in [*registry.switched_off(), *registry.failures()]:
-        if failure.source.group != DEVICES or failure.phase == "disabled":
+        hidden = failure.phase == "disabled" or not set(failure.types) & set(registry.types())
+        if failure.source.group != DEVICES or hidden:
             rows.extend(_rows_of_failure(failure))
     return rows
 

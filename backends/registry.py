@@ -237,7 +237,9 @@ class Registry:
     def failure(self, source: Source, type: str) -> PluginFailure | None:
         """What is wrong with the plugin that announces a type; imports it if need be."""
         (point,) = (point for point in self.catalogue.devices(type) if point.source == source)
-        return self._admit(point)
+        found = self._admit(point)
+        remarks = (r for r in self.plugins.remarks if r.source == source and type in r.types)
+        return found or next(remarks, None)
 
     def _load(self, claim: Claim) -> Loaded:
         backend, count = load_backend(claim.spec, host.kernel_names(), *host.tensors())

@@ -92,7 +92,7 @@ class PluginFailure:
 
 
 # Failures whose text already says what to do; turning the plugin off would not help.
-_OWN_ADVICE = ("conflict", "disabled", "hardware", "library")
+_OWN_ADVICE = ("announce", "conflict", "disabled", "hardware", "library")
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ class Site:
         *,
         group: str = "tensorplug.devices",
         version: str = "1.2",
+        requires: str = "",
         **others: str,
     ) -> None:
         """Install a distribution of one module, with entry points such as ``"name = module"``.
@@ -41,9 +42,9 @@ class Site:
         (self.folder / f"{module}.py").write_text(source, "utf-8")
         info = self.folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n", "utf-8"
-        )
+        metadata = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
+        metadata += f"Requires-Dist: {requires}\n" if requires else ""
+        (info / "METADATA").write_text(metadata, "utf-8")
         groups = {group: points, **{f"tensorplug.{name}": text for name, text in others.items()}}
         text = "".join(f"[{name}]\n{points}\n" for name, points in groups.items())
         (info / "entry_points.txt").write_text(text, "utf-8")
