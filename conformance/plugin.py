@@ -14,8 +14,8 @@ from typing import Any, cast
 import pytest
 
 import tensorplug as tp
-from tensorplug.conformance import SHARES
-from tensorplug.conformance import badge as badge_file
+from tensorplug.autograd.registry import FUNCTIONS
+from tensorplug.conformance import SHARES, badge, page
 from tensorplug.conformance.failures import facts as facts_of
 from tensorplug.conformance.levels import is_candidate, level_of
 from tensorplug.conformance.options import (
@@ -136,7 +136,10 @@ def _collected(item: pytest.Item) -> dict[str, Any]:
         row = case.public.row
         found |= {"function": case.public.qualname, "dtype": case.dtype.name}
         found["needs"] += [row.needs] if row is not None and row.needs else []
-    found["candidate"] = is_candidate(f"{file}::{found['name']}", found.get("function"))
+    else:  # a test that is tried for some functions by name
+        named = [v for v in parameters.values() if isinstance(v, str) and v in FUNCTIONS]
+        found["function"] = named[0] if len(named) == 1 else None
+    found["candidate"] = is_candidate(f"{file}::{found['name']}", found["function"])
     return {**EMPTY, **found}
 
 
@@ -260,5 +263,6 @@ def _text(report: pytest.TestReport) -> str:
 
 _FILES = {
     "--report": lambda document: json.dumps(document, indent=1),
-    "--badge": badge_file.render,
+    "--html": page.render,
+    "--badge": badge.render,
 }
