@@ -13,6 +13,10 @@ FOUNDATION = ("test_values_survive_the_way_there_and_back",)
 """Without these, no other failure says anything."""
 
 
+PLAIN = ("test_l1_storage.py", "test_l2_forward.py")
+"""The files that ask least of a device."""
+
+
 class Cause(NamedTuple):
     """A failure that follows from no other, and those that follow from it."""
 
@@ -27,12 +31,11 @@ def causes(results: Sequence[Mapping[str, Any]], device: str) -> list[Cause]:
     function whose kernel it used (a gradient by its op, a composition by its parts), or, if it is
     of no function, by the same test with other arguments.
     """
-    failed = [r for r in results if r["device"] == device and _is_bad(r)]
-    failed.sort(key=lambda r: (r["level"], r["file"]))
+    failed = sorted((r for r in results if r["device"] == device and _is_bad(r)), key=_order)
     base = next((r for r in failed if r["name"] in FOUNDATION), None)
     found: dict[str, Cause] = {}
     direct: dict[tuple[str, str | None], str] = {}
-    for result in sorted(failed, key=lambda r: (r["level"], r["file"], _is_composed(r))):
+    for result in failed:
         function, dtype = result["function"], result["dtype"]
         blocker = None
         if base is not None and result is not base:
@@ -57,10 +60,12 @@ def _is_bad(result: Mapping[str, Any]) -> bool:
     return result["outcome"] in ("failed", "error")
 
 
-def _is_composed(result: Mapping[str, Any]) -> bool:
-    """Whether a function is made of others: its failure may be that of a part."""
+def _order(result: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The most basic first: by level, plain values before all else, parts before the whole."""
     public = FUNCTIONS.get(result["function"] or "")
-    return public is not None and public.row is None
+    composed = public is not None and public.row is None
+    file = result["file"]
+    return result["level"], file not in PLAIN, file, composed, len(result["kernels"])
 
 
 def _names(function: str | None) -> set[str]:
