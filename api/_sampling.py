@@ -8,7 +8,7 @@ from typing import Any
 
 from ._creation import check_dtype, device_of, finish, shape_of
 from .autograd.errors import OpError, OpTypeError
-from .autograd.inplace import write_out
+from .autograd.inplace import check_out, write_out
 from .autograd.registry import function
 from .autograd.tensor import Tensor, make
 from .backends import dtypes
@@ -73,6 +73,8 @@ def create(
     requires_grad: bool, default: DType | None = None,
 ) -> Tensor:  # fmt: skip
     """What all creation functions share: where and in which type, ``out=``, ``requires_grad=``."""
+    if out is not None:
+        check_out(name, out)
     where = out._device if out is not None and device is None else device_of(device)
     dtype = check_dtype(name, dtype)
     if dtype is None:

@@ -24,7 +24,7 @@ from .tensor import Edge, Tensor, _new, edge, make, root
 if TYPE_CHECKING:
     from .registry import Public, Row
 
-__all__ = ["apply", "bump", "elementwise", "from_function", "write", "write_out"]
+__all__ = ["apply", "bump", "check_out", "elementwise", "from_function", "write", "write_out"]
 
 
 def bump(x: Tensor) -> None:
@@ -254,6 +254,12 @@ class CopySlices(Node):
         return x
 
 
+def check_out(name: str, out: Any) -> None:
+    """Refuse an ``out=`` that is no tensor."""
+    if type(out) is not Tensor:
+        raise OpTypeError(f"{name}: expected out to be a tensor, got {type(out).__name__}", op=name)
+
+
 def write_out(name: str, out: Any, result: Tensor) -> Tensor:
     """Store a result in ``out=``, which takes on its shape.
 
@@ -261,8 +267,7 @@ def write_out(name: str, out: Any, result: Tensor) -> Tensor:
         RuntimeError: a gradient is asked for, or the type or device does not fit.
         TypeError: ``out`` is not a tensor.
     """
-    if type(out) is not Tensor:
-        raise OpTypeError(f"{name}: expected out to be a tensor, got {type(out).__name__}", op=name)
+    check_out(name, out)
     if out._device is not result._device:
         raise OpError(
             f"{name}: expected out on {result._device}, got {out._device}; "

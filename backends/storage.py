@@ -30,8 +30,9 @@ from .layout import (
 from .steps import Bitcast, Chain, Expand, Gather, Index, Ops, Permute, Reshape, over_flat, push
 
 __all__ = [
-    "OPERATORS", "Cell", "Handle", "Operators", "Owner", "address", "bitcast_view", "expand_view",
-    "fold", "index_view", "permute_view", "read", "reshape_view", "strided_view", "unfold", "write",
+    "OPERATORS", "WRITING", "Cell", "Handle", "Operators", "Owner", "address", "bitcast_view",
+    "expand_view", "fold", "index_view", "permute_view", "read", "reshape_view", "strided_view",
+    "unfold", "write",
 ]  # fmt: skip
 
 Shape = tuple[int, ...]
@@ -172,6 +173,11 @@ for _name in _UNARY:
 
 # --- reading and writing --------------------------------------------------------------------------
 
+WRITING = threading.RLock()
+"""Held while a part of a storage is read or replaced, so that threads which write to different
+parts of one storage lose nothing, and no value is given away while another thread starts from it.
+"""
+
 
 def read(handle: Handle) -> Any:
     """The library array with the handle's values now; kept until the storage is written to."""
@@ -181,7 +187,9 @@ def read(handle: Handle) -> Any:
     cached, version = handle.cached, cell.version  # first: a write in between must not look cached
     if cached is not None and cached[0] == version:
         return cached[1]
-    array = cell.backend.fold(cell.value, chain)
+    with WRITING:
+        version = cell.version
+        array = cell.backend.fold(cell.value, chain)
     handle.cached = (version, array)
     return array
 
@@ -192,8 +200,9 @@ def write(handle: Handle, array: Any) -> None:
         return
     cell = handle.cell
     chain = handle.chain if all(step.writes for step in handle.chain) else _writable(handle)
-    cell.backend.store(cell, chain, array)
-    cell.version += 1
+    with WRITING:
+        cell.backend.store(cell, chain, array)
+        cell.version += 1
 
 
 def fold(ops: Ops, array: Any, chain: Chain) -> Any:

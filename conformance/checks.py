@@ -7,7 +7,7 @@ the device, calls ``tp.atan2``, and says in its failure what was called with whi
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,8 +20,8 @@ from tensorplug.conformance.reference import array_of
 from tensorplug.conformance.samples import describe, map_tensors, tensors_in
 
 __all__ = [
-    "call", "check", "f32", "f64", "few", "floats_of", "i64", "on", "problem", "refuses",
-    "rounded", "spacing", "ulps_off",
+    "call", "check", "error_of", "f32", "f64", "few", "floats_of", "i64", "on", "problem",
+    "refuses", "rounded", "spacing", "ulps_off",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -167,6 +167,15 @@ def refuses(
         same = _identical(values, array_of(x)), x._version
         assert same == (True, version), f"{text}: an input was modified before the error"
     assert tp.ones(2, device=device).sum().item() == 2, f"{text}: {device} is unusable afterwards"
+
+
+def error_of(run: Callable[[], Any]) -> Exception | None:
+    """The refusal that a call raises, or None where it does not."""
+    try:
+        run()
+    except REFUSALS as error:
+        return error
+    return None
 
 
 # --- comparisons ---------------------------------------------------------------------------------

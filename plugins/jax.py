@@ -36,7 +36,7 @@ from ..backends.dlpack import NO_EXCHANGE
 from ..backends.dtypes import DType
 from ..backends.layout import broadcast_shapes
 from ..backends.steps import Chain
-from ..backends.storage import Cell, Handle, read, write
+from ..backends.storage import WRITING, Cell, Handle, read, write
 from . import jax_ctc, jax_kernels, jax_random, jax_recurrent
 from .jax_program import UnknownValues, composition, elementwise, program, report
 from .jax_views import positions, read_chain, windowed, write_chain
@@ -183,11 +183,12 @@ class JaxBackend(ArrayAPIBackend):
                 type(other) is Handle and other.cell is cell for other in others
             )  # fmt: skip
             operands = [read(other) if type(other) is Handle else other for other in others]
-            if fits and _alone(cell):
-                cell.value = donating(cell.value, *operands)
-                cell.version += 1
-            else:
-                write(out, plain(read(x), *operands))
+            with WRITING:
+                if fits and _alone(cell):
+                    cell.value = donating(cell.value, *operands)
+                    cell.version += 1
+                    return
+            write(out, plain(read(x), *operands))
 
         return into
 

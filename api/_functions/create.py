@@ -19,7 +19,7 @@ from .._creation import (
     triangle,
 )
 from ..autograd.errors import OpError, OpTypeError
-from ..autograd.inplace import write_out
+from ..autograd.inplace import check_out, write_out
 from ..autograd.registry import function
 from ..autograd.tensor import Tensor, default_dtype_of, make
 from ..backends import dtypes
@@ -32,6 +32,7 @@ __all__ = ["arange", "empty_strided", "filled", "wrapped"]
 
 def _target(out: Any, dtype: Any, device: Any, name: str, default: DType) -> tuple[DType, Any]:
     if out is not None:
+        check_out(name, out)
         return out._dtype, out._device
     return check_dtype(name, dtype) or default, device_of(device)
 
@@ -56,6 +57,8 @@ def filled(
     name: str, size: Any, value: Any, out: Any, dtype: Any, device: Any, grad: bool
 ) -> Tensor:
     """A tensor of one value; shared by ``zeros``, ``ones``, ``full`` and their relatives."""
+    if out is not None:
+        check_out(name, out)
     where = out._device if out is not None and device is None else device_of(device)
     dtype = check_dtype(name, dtype)
     if dtype is None:
