@@ -27,7 +27,7 @@ THIRDPARTY_FILES := $(shell find $(THIRDPARTY) -type f -not -name '*.pyc' \
 	-not -path '*.egg-info/*' -not -path '*/build/*' 2>/dev/null)
 
 .PHONY: help setup setup-parity demo examples test conformance array-api lint format types stubs \
-	bench parity lock clean
+	rules freeze bench parity lock clean
 
 help:
 	@echo 'make demo         train a digit classifier on cpu and xla:0, in a minute'
@@ -37,6 +37,7 @@ help:
 	@echo 'make array-api    the public array API suite, from the checkout $$ARRAY_API_TESTS; DEVICE=cpu'
 	@echo 'make lint types   ruff; mypy'
 	@echo 'make stubs        rewrite the type stubs from the registry'
+	@echo 'make rules        rewrite docs/conformance-rules.md from the suite'
 	@echo 'make parity       compare with PyTorch (installs it into $(VENV))'
 	@echo 'make bench        benchmarks'
 	@echo 'make setup        create $(VENV) with everything a developer needs'
@@ -140,6 +141,14 @@ types: $(VENV)/.stamp-dev
 # Public functions and Tensor methods are made at run time; the stubs say so to mypy and editors.
 stubs: $(VENV)/.stamp-dev
 	@$(BIN)/python -m tensorplug._stubs
+
+# The page of rules, and the list of tests and functions that must pass, from the suite as it is. The
+# list of a version that was released is not to be rewritten: name a new version first.
+rules: $(VENV)/.stamp-dev
+	@$(BIN)/python -m tensorplug.conformance.rules docs/conformance-rules.md
+
+freeze: $(VENV)/.stamp-dev
+	@$(BIN)/python -m tensorplug.conformance.levels
 
 bench: $(VENV)/.stamp-dev
 	@$(ENV) $(BIN)/python benchmarks/run.py $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from tensorplug.autograd.registry import FUNCTIONS
+from tensorplug.backends import CAPABILITIES
+from tensorplug.conformance.rules import is_negative
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SUITE = "tensorplug.conformance"
@@ -51,21 +54,12 @@ def test_every_function_is_compared_with_its_reference(collected: list[str]) -> 
     assert {name for name, public in FUNCTIONS.items() if not public.random} <= tested
 
 
-def _negative(function: ast.FunctionDef) -> bool:
-    """Whether a test is about what must be refused."""
-    for node in ast.walk(function):
-        name = getattr(node, "attr", None) or getattr(node, "id", None)
-        if name in ("raises", "refused"):
-            return True
-    return False
-
-
 def test_many_tests_are_negative(collected: list[str]) -> None:
     negative = set()
     for file in (ROOT / "conformance").glob("test_*.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                negative |= {node.name} if _negative(node) else set()
+                negative |= {node.name} if is_negative(node) else set()
     counts = Counter(line.split("::")[1].split("[")[0] for line in collected)
     share = sum(counts[name] for name in negative) / sum(counts.values())
     assert share >= 0.15, f"expected 15 % of the tests to be negative, got {share:.0%}"
@@ -147,3 +141,10 @@ def test_an_unknown_function_is_misuse_and_the_nearest_is_named(tmp_path: Path) 
     assert done.returncode == 2
     assert "expected the name of a function, got softmaxx; did you mean" in done.stderr
     assert "softmax" in done.stderr.partition("did you mean")[2]
+
+
+def test_the_page_lists_every_capability_as_it_is() -> None:
+    text = (ROOT / "docs" / "conformance.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (declared|not declared) \| (.*) \|$", text, re.MULTILINE)
+    found = {name: (told == "declared", summary.replace("`", "")) for name, told, summary in rows}
+    assert found == {name: (fact.default, fact.summary) for name, fact in CAPABILITIES.items()}
