@@ -1,4 +1,4 @@
-"""The command ``tensorplug``: ``devices``, ``demo``, ``conformance``.
+"""The command ``tensorplug``: ``devices``, ``demo``, ``conformance``, ``new-backend``.
 
 A subcommand is a module with ``add_arguments(parser)`` and ``run(args) -> int``, imported only
 when it is chosen; ``devices`` is here.
@@ -33,6 +33,9 @@ COMMANDS = {
     "demo": Command("train a small model and show what happened", "tensorplug.demo.cli"),
     "conformance": Command(
         "check a device against the conformance suite", "tensorplug.conformance.cli", "conformance"
+    ),
+    "new-backend": Command(
+        "write a plugin for an array library, to start from", "tensorplug.new_backend.cli"
     ),
 }
 
