@@ -139,8 +139,10 @@ types: $(VENV)/.stamp-dev
 	-e 's#build/types/tensorplug/#api/#' build/types.txt; exit $$status
 
 # Public functions and Tensor methods are made at run time; the stubs say so to mypy and editors.
+# The table of ops for authors of backends comes from the same registry.
 stubs: $(VENV)/.stamp-dev
 	@$(BIN)/python -m tensorplug._stubs
+	@$(BIN)/python tests/scaffold/ops_page.py
 
 # The page of rules, and the list of tests and functions that must pass, from the suite as it is. The
 # list of a version that was released is not to be rewritten: name a new version first.

@@ -10,6 +10,7 @@ import json
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
@@ -95,7 +96,7 @@ def _devices(xp: Any) -> dict[str, Any]:
         array = xp.zeros((1,), device=device)
         return float(array[0]) == 0 and array_api_compat.device(array) == device
 
-    good = [str(device) for device in listed if _works(lambda: holds_values(device))]
+    good = [str(device) for device in listed if _works(partial(holds_values, device))]
     skipped = [str(device) for device in listed if str(device) not in good]
     return {"inspects": True, "devices": good, "skipped": skipped}
 

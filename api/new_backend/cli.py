@@ -9,16 +9,15 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from tensorplug.backends import TensorplugError
+from tensorplug.backends.choosing import EXTRAS, RESERVED
 
 from .library import Library, inspect
 from .package import package_name, render, write
 
 __all__ = ["add_arguments", "run"]
 
-RESERVED = ("cpu", "cuda", "loopback", "tpu", "xla")
-
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-_LONGEST = 32
+_LONGEST = 16
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,20 +63,25 @@ def check_name(name: str) -> None:
             + (f"; {near} would do" if near else ""),
             name,
         )
-    if name in RESERVED:
+    owners = {
+        point.dist.name
+        for group in ("tensorplug.devices", "tensorplug")
+        for point in entry_points(group=group, name=name)
+        if point.dist is not None
+    }
+    if name in (*RESERVED, *EXTRAS) or "tensorplug" in owners:
         raise _error(
-            f"expected a device type of your own, got {name!r}, which is one of tensorplug's "
-            f"({', '.join(RESERVED)}); choose another name, such as my_{name}",
+            f"expected a device type of your own, got {name!r}, which is one of tensorplug's; "
+            f"choose another name, such as my_{name}",
             name,
         )
-    for group in ("tensorplug.devices", "tensorplug"):
-        for point in entry_points(group=group, name=name):
-            owner = point.dist.name if point.dist is not None else point.value
-            raise _error(
-                f"expected a device type that is not taken, got {name!r}, which {owner} has "
-                f"(it is installed); choose another name, or pip uninstall {owner}",
-                name,
-            )
+    if owners:
+        owner = min(owners)
+        raise _error(
+            f"expected a device type that is not taken, got {name!r}, which the installed {owner} "
+            f"provides; choose another name, or pip uninstall {owner}",
+            name,
+        )
 
 
 def check_folder(folder: Path) -> None:
