@@ -1,4 +1,4 @@
-"""The command ``tensorplug``: ``devices``, ``demo``, ``conformance``, ``new-backend``.
+"""The command ``tensorplug``: ``devices``, ``doctor``, ``demo``, ``conformance``, ``new-backend``.
 
 A subcommand is a module with ``add_arguments(parser)`` and ``run(args) -> int``, imported only
 when it is chosen; ``devices`` is here.
@@ -30,6 +30,9 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "devices": Command("list the devices, and why others are not available", __name__),
+    "doctor": Command(
+        "try every plugin in a process of its own, with a limit of time", "tensorplug.doctor"
+    ),
     "demo": Command("train a small model and show what happened", "tensorplug.demo.cli"),
     "conformance": Command(
         "check a device against the conformance suite", "tensorplug.conformance.cli", "conformance"

@@ -9,7 +9,7 @@ shipped ones come through the same entry points.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -122,12 +122,7 @@ class Registry:
         asked = asked or type
         with self._lock, self._working_on(type):
             self.discover()
-            claim = self.claim(self.choose(type, asked), type, asked)
-            try:
-                loaded = self._load(claim)
-            except Unusable as error:
-                failure = PluginFailure(claim.source, error.phase, str(error), error.cause)
-                raise failure.error(asked) from error.cause
+            loaded = self.open(self.claim(self.choose(type, asked), type, asked), asked)
             self._tell()
             return self.loaded.setdefault(type, loaded)
 
@@ -241,8 +236,17 @@ class Registry:
         remarks = (r for r in self.plugins.remarks if r.source == source and type in r.types)
         return found or next(remarks, None)
 
-    def _load(self, claim: Claim) -> Loaded:
-        backend, count = load_backend(claim.spec, host.kernel_names(), *host.tensors())
+    def open(self, claim: Claim, asked: str) -> Loaded:
+        """The backend that a plugin describes, imported and checked, whether it is chosen or not.
+
+        Raises:
+            PluginError: it cannot be used.
+        """
+        try:
+            backend, count = load_backend(claim.spec, host.kernel_names(), *host.tensors())
+        except Unusable as error:
+            failure = PluginFailure(claim.source, error.phase, str(error), error.cause)
+            raise failure.error(asked) from error.cause
         return Loaded(backend, claim, count, self._kernels(backend))
 
     # --- kernels of plugins -------------------------------------------------------------------
@@ -250,22 +254,31 @@ class Registry:
         """The backend's kernels with those of plugins; a plugin with bad ones is left out."""
         extra: dict[str, Kernel] = {}
         for source, key in sorted(self._kernel_plugins(backend.name)):
-            cause, faults = None, []
-            try:
-                found = self.plugins.call(key, "tensorplug_kernels", backend=backend.name)
-                found = {} if found is None else found
-                faults = contract.kernel_faults(found, host.kernel_names())
-                faults += [
-                    f"{name!r}: another plugin gives it too" for name in found if name in extra
-                ]
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - listed by devices()
-                cause, faults, found = error, [f"expected kernels, got {say(error)}"], {}
-            if faults:
-                problem = f"tensorplug_kernels({backend.name!r}): {'; '.join(faults)}"
-                self._note(PluginFailure(source, "kernels", problem, cause))
+            found = self.kernels_of(source, key, backend.name, extra)
+            if isinstance(found, PluginFailure):
+                self.plugins.note(found)
+                if self.strict:
+                    raise found.error(source.name) from found.cause
             else:
                 extra.update(found)
         return {**backend.kernels(), **extra}
+
+    def kernels_of(
+        self, source: Source, key: str, backend: str, taken: Collection[str] = ()
+    ) -> Mapping[str, Kernel] | PluginFailure:
+        """One plugin's kernels for a backend, by its name, or what is wrong with them."""
+        cause = None
+        try:
+            found = self.plugins.call(key, "tensorplug_kernels", backend=backend)
+            found = {} if found is None else found
+            faults = contract.kernel_faults(found, host.kernel_names())
+            faults += [f"{name!r}: another plugin gives it too" for name in found if name in taken]
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - listed by devices()
+            cause, faults, found = error, [f"expected kernels, got {say(error)}"], {}
+        if faults:
+            problem = f"tensorplug_kernels({backend!r}): {'; '.join(faults)}"
+            return PluginFailure(source, "kernels", problem, cause)
+        return found
 
     def _kernel_plugins(self, backend: str) -> Iterator[tuple[Source, str]]:
         """The plugins to ask for kernels, and what they are called."""
@@ -275,11 +288,6 @@ class Registry:
         for key, source in self.plugins.sources.items():
             if source.group in ("", PROJECT) and self.turned_off(source) is None:
                 yield source, key
-
-    def _note(self, failure: PluginFailure) -> None:
-        self.plugins.note(failure)
-        if self.strict:
-            raise failure.error(failure.source.name) from failure.cause
 
     def _refresh_kernels(self) -> None:
         """Give devices in use the kernels of a plugin that came, or went, after them."""

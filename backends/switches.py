@@ -25,7 +25,10 @@ from .contract import nearest
 from .errors import DeviceError, OpTypeError
 from .sources import DISABLE, PluginFailure, Source
 
-__all__ = ["DISABLE", "NONE", "ONLY", "PREFER", "STRICT", "Switches", "from_environment", "given"]
+__all__ = [
+    "DISABLE", "ENVIRONMENT", "NONE", "ONLY", "PREFER", "STRICT", "Switches", "from_environment",
+    "given",
+]  # fmt: skip
 
 ONLY = "TENSORPLUG_ONLY_PLUGINS"
 NONE = "TENSORPLUG_NO_PLUGINS"
@@ -33,6 +36,9 @@ STRICT = "TENSORPLUG_STRICT_PLUGINS"
 
 PREFER = "TENSORPLUG_PREFER"
 """Which plugin wins a device type: ``acme=acme-plugin,other=another-plugin``."""
+
+ENVIRONMENT = (DISABLE, ONLY, NONE, STRICT, PREFER)
+"""All variables that are read here."""
 
 _WORDS = {"": False, "0": False, "false": False, "no": False, "off": False}
 _WORDS |= {"1": True, "true": True, "yes": True, "on": True}

@@ -199,9 +199,8 @@ def test_arrays_of_a_library_load_the_plugins_that_require_it(site: Any) -> None
     (site.folder / "acmelib.py").write_text(array, "utf-8")
     own = "    def owns(self, array):\n        return type(array).__module__ == 'acmelib'\n"
     own += "    def device_of(self, array):\n        return 0\n"
-    source = devices("plugin_one", "one", more=", requires='acmelib'").replace(
-        '    name = "working"\n', f'    name = "working"\n{own}'
-    )
+    source = devices("plugin_one", "one", more=", requires='acmelib'")
+    source = source.replace('    name = "working"\n', f'    name = "working"\n{own}')
     site.add("acme-one", "one = plugin_one", source, requires="acmelib-cuda12x>=2; extra == 'x'")
     site.add("acme-two", "two = plugin_two", devices("plugin_two", "two"), requires="another")
     answer = site.ask(
