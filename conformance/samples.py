@@ -325,11 +325,13 @@ def dtypes_of(device: str) -> list[DType]:
 
 
 def other_devices(device: str) -> list[str]:
-    """Devices to mix with: another index of the same type if there is one, and cpu."""
+    """Devices to mix with: another index of the same type if there is one, and cpu; for the cpu
+    a device that every computer has.
+    """
     found = tp.device(device)
     count = len(found.backend.devices())
     others = [f"{found.type}:{(found.index + 1) % count}"] if count > 1 else []
-    return others + ["cpu"] * (found.type != "cpu")
+    return [*others, "loopback:0" if found.type == "cpu" else "cpu"]
 
 
 def first_cases(public_too: Callable[[Public], bool] = lambda public: True) -> Iterator[Case]:
