@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -302,7 +303,7 @@ def test_a_device_that_goes_takes_its_thread_with_it() -> None:
     backend.full((2,), 1, tp.float32, 0)
     backend.synchronize(0)
     chip = backend.devices()[0]
-    thread = next(t for t in __import__("threading").enumerate() if t.name == "gone:0")
+    thread = next(t for t in threading.enumerate() if t.name == "gone:0")
     del backend, chip
     gc.collect()
     thread.join(timeout=10)

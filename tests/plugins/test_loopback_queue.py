@@ -112,15 +112,6 @@ def test_the_first_of_several_errors_is_raised_and_the_others_stay_with_their_te
         z.to("loopback:1")
 
 
-def test_a_composed_operation_can_fail_in_the_queue() -> None:
-    x = tp.ones(2, device="loopback:0")
-    assert not tp.device("loopback:0").F.has("diff")
-    with loopback.failing("softmin", queued=True) as fault:
-        pass
-    assert fault.fired == 0
-    assert x.tolist() == [1, 1]
-
-
 def test_what_breaks_in_the_queue_itself_is_raised_too(monkeypatch: pytest.MonkeyPatch) -> None:
     x = tp.ones(2, device="loopback:0")
     tp.synchronize("loopback:0")
@@ -139,9 +130,9 @@ def test_threads_share_devices() -> None:
     found: list[float] = []
 
     def work(index: int) -> None:
-        for step in range(25):
+        for _ in range(25):
             here = shared if index % 2 else shared.to(f"loopback:{index % 4}")
-            found.append((here @ here).tanh().sum().item() + step - step)
+            found.append((here @ here).tanh().sum().item())
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
     for thread in threads:
