@@ -79,7 +79,10 @@ class PluginFailure:
 
     def error(self, asked: str) -> PluginError:
         """The error for a request for ``asked``; raise it ``from failure.cause``."""
-        advice = "" if self.phase in _OWN_ADVICE else f"; {self.source.how_to_turn_off()}"
+        # A plugin of this process that is in conflict has been refused: it is not there.
+        gone = self.phase == "conflict" and not self.source.distribution
+        own = gone or self.phase in _OWN_ADVICE
+        advice = "" if own else f"; {self.source.how_to_turn_off()}"
         return PluginError(
             f"{asked}: {self.problem}\n  {self.source}, phase {self.phase!r}{advice}",
             op=asked,
@@ -92,7 +95,7 @@ class PluginFailure:
 
 
 # Failures whose text already says what to do; turning the plugin off would not help.
-_OWN_ADVICE = ("announce", "conflict", "disabled", "hardware", "library")
+_OWN_ADVICE = ("announce", "disabled", "hardware", "library")
 
 
 @dataclass(frozen=True)
