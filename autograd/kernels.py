@@ -18,7 +18,7 @@ from ..backends.dtypes import ALL, DType, bfloat16, bool_, float16, float32, fro
 from ..backends.errors import KernelNotFound
 from ..backends.host import set_kernel_names
 from ..backends.layout import Layout, extent
-from ..backends.plugging import kernels
+from ..backends.plugging import current, kernels
 from .complex_tables import by_table
 from .registry import ROWS, Row
 from .tensor import Tensor, make
@@ -124,12 +124,19 @@ class Kernels:
             return composed if row.family.view else self.backend.compose(composed, name)  # no copy
         if self.backend.host_fallback:
             return self._on_host(row)
-        raise KernelNotFound(
-            f"{name} on {self.device}: expected a kernel, but {self.backend.name} has no fast "
-            f"kernel, {namespace.__name__} has no {row.xp or name!r}, the op has no generic form, "
-            "and the backend does not allow falling back to the host; move the tensor with "
-            ".to('cpu'), or give the backend a kernel of this name",
-            op=name,
+        raise self._absent(row)
+
+    def _absent(self, row: Row) -> KernelNotFound:
+        """The error for an op without a kernel: what to do, what was tried, who could help."""
+        loaded = current().loaded.get(self.device.type)
+        whose = f"{loaded.claim.source}" if loaded else f"the backend {self.backend.name}"
+        function = f'"{row.name}": function({", ".join(row.inputs + row.attrs)})'
+        return KernelNotFound(
+            f"{row.name} on {self.device}: expected a kernel, got none; move the tensor with "
+            f".to('cpu')\n  {self.backend.name} gives no kernel, {self.backend.namespace.__name__} "
+            f"has no {row.xp or row.name!r}, and the op has no composition\n  for {whose}: add "
+            f"{function} to kernels(), or set host_fallback = True",
+            op=row.name,
         )
 
     def _also_bool(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:

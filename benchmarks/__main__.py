@@ -25,6 +25,7 @@ GROUPS = {
     "xla-memory": xla.donation,
     "xla-training": xla.steps,
     "import": importing.import_time,
+    "import-plugins": importing.plugin_time,
 }
 
 

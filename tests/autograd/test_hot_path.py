@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 import tensorplug as tp
+from tensorplug.backends import hookimpl, register, unregister
+from tensorplug.backends.plugging import current
 
 
 def frames(call: Callable[[], Any]) -> list[str]:
@@ -61,3 +63,26 @@ def test_no_hook_calls_in_ops() -> None:
     """Plugins' hooks run at registration, never in an op."""
     names = [name for case, _ in CASES.values() for name in frames(case)]
     assert not [name for name in names if "hook" in name or name == "_hookexec"]
+
+
+class Plugin:
+    @hookimpl
+    def tensorplug_kernels(self, backend: str) -> dict[str, Any]:
+        return {}
+
+
+def test_a_thousand_ops_forward_and_backward_call_no_hook() -> None:
+    calls: list[str] = []
+    undo = current().plugins.manager.add_hookcall_monitoring(
+        lambda name, *details: calls.append(name), lambda *details: None
+    )
+    try:
+        for _ in range(250):
+            (p * x + y).exp().sum().backward()  # four ops, and as many derivatives
+        p.grad = None
+        assert calls == []
+        register(Plugin(), name="watched")  # the monitor does see hooks
+        unregister("watched")
+    finally:
+        undo()
+    assert "tensorplug_kernels" in calls
