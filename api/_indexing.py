@@ -154,6 +154,12 @@ def _value(name: str, self: Tensor, value: Any) -> Tensor:
     """The assigned value as a tensor of the target's type on its device."""
     if not isinstance(value, Tensor):
         if slow.number(value):
+            if isinstance(value, complex) and not self._dtype.is_complex:
+                raise OpError(
+                    f"{name}: expected a value that fits {self._dtype}, got {value!r}; assign its "
+                    ".real or .imag",
+                    op=name,
+                )
             handle = self._device.F.full((), value, self._dtype)
             return make(handle, self._dtype, self._device)
         value = as_tensor(value, device=self._device)
