@@ -34,7 +34,8 @@ from ..backends.array_api import ArrayAPIBackend
 from ..backends.base import Kernel
 from ..backends.dlpack import NO_EXCHANGE
 from ..backends.dtypes import DType
-from ..backends.layout import broadcast_shapes
+from ..backends.errors import OpError
+from ..backends.layout import broadcast_shapes, numel
 from ..backends.steps import Chain
 from ..backends.storage import WRITING, Cell, Handle, read, write
 from . import jax_ctc, jax_kernels, jax_random, jax_recurrent
@@ -326,6 +327,9 @@ class JaxBackend(ArrayAPIBackend):
     def full(self, shape: tuple[int, ...], value: Any, dtype: DType, device: int) -> Handle:
         if isinstance(value, complex) and not dtype.is_complex:
             value = value != 0 if dtype is dtypes.bool_ else value.real
+        if numel(shape) * dtype.itemsize >= 1 << 63:  # XLA (jaxlib 0.10.2) ends the process
+            text = f"full: expected fewer than 2**63 bytes, got shape {shape} of {dtype}"
+            raise OpError(f"{text}; use a smaller shape", op="full")
         filled = np.asarray(value).astype(dtype.numpy)
         if _tracing():
             return self.adopt(jnp.full(shape, filled))
