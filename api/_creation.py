@@ -158,7 +158,8 @@ def _numbers(data: Any, dtype: DType | None) -> tuple[np.ndarray, DType] | None:
         return None
     if dtype is None:
         return array, _DEFAULTS[array.dtype.kind]()
-    if array.dtype.kind in "if" and dtype.kind in ("int", "uint") and dtype is not dtypes.int64:
+    whole = array.dtype.kind == "i" and dtype is dtypes.int64
+    if array.dtype.kind in "if" and dtype.kind in ("int", "uint") and not whole:
         return None  # may not fit, or NumPy has taken large integers for floats
     return array, dtype
 
