@@ -65,7 +65,8 @@ def write(folder: Path, texts: dict[str, str]) -> None:
 def _words(name: str, library: Library) -> dict[str, str]:
     """What the templates' words stand for."""
     untyped = "" if library.typed else "  # type: ignore[import-untyped, unused-ignore]"
-    imports = {f"import {library.namespace} as xp{untyped}"}
+    alias = "" if _is_wrapped(library) else " as xp"
+    imports = {f"import {library.namespace}{alias}{untyped}"}
     if library.warns:
         imports |= {"import numpy as np"}
     if not library.inspects:
@@ -79,6 +80,7 @@ def _words(name: str, library: Library) -> dict[str, str]:
         "project": package_name(name).replace("_", "-"),
         "class_name": class_name(name),
         "module": library.module,
+        "namespace": library.namespace,
         "top": library.module.partition(".")[0],
         "distribution": library.distribution,
         "imports": "\n".join(sorted(imports)),
@@ -87,12 +89,18 @@ def _words(name: str, library: Library) -> dict[str, str]:
     }
 
 
+def _is_wrapped(library: Library) -> bool:
+    """Whether the functions are those of array-api-compat."""
+    return library.namespace.startswith("array_api_compat.")
+
+
 def _facts(library: Library) -> dict[str, bool]:
     """What the templates ask about the library."""
     torch, jax = (library.namespace == name for name in ("array_api_compat.torch", "jax.numpy"))
     return {
         "torch": torch,
         "jax": jax,
+        "wrapped": _is_wrapped(library),
         "skips": bool(library.skipped) and not torch,
         "lists": library.inspects and not library.skipped and not torch,
         "inspects": library.inspects,

@@ -1,4 +1,4 @@
-"""docs/write-a-backend.md works, from the first command to the last; what runs it notices if not."""
+"""docs/write-a-backend.md works, from the first command to the last, or the test says where not."""
 
 from __future__ import annotations
 
