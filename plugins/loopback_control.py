@@ -63,12 +63,13 @@ class Fault:
 @contextmanager
 def _active(rules: list[Rule], rule: Rule) -> Iterator[Rule]:
     """Apply one more rule while the block runs."""
-    rules.append(rule)
+    with _lock:
+        rules.append(rule)
     try:
         yield rule
     finally:
-        # By identity: an outer block may have an equal one.
-        rules[:] = [other for other in rules if other is not rule]
+        with _lock:  # by identity: an outer block may have an equal one
+            rules[:] = [other for other in rules if other is not rule]
 
 
 def _name(function: str, device: Where) -> str | None:

@@ -10,6 +10,7 @@ values there. All that leaves the device is read from its memory: to the host, t
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import weakref
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..backends.errors import OpError, OutOfMemoryError, TensorplugError
+from ..backends.errors import DeviceError, OpError, OutOfMemoryError, TensorplugError
 from ..backends.storage import Operators
 from . import loopback_control as control
 
@@ -31,6 +32,12 @@ __all__ = ["Array", "Chip", "Memory", "Task"]
 
 GARBAGE = 0xFF
 """What every byte of new memory holds: nan, -1 or 255."""
+
+_forks: list[bool] = []
+"""One for each fork that led to this process, which has none of the threads from before."""
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=lambda: _forks.append(True))
 
 
 class Memory:
@@ -163,6 +170,7 @@ class Chip:
         self._lock = threading.Lock()
         self._errors: deque[tuple[str, BaseException]] = deque()
         self._queue: Queue[Task | None] | None = None
+        self._started_after = 0  # forks
 
     def __repr__(self) -> str:
         return self.name
@@ -224,7 +232,9 @@ class Chip:
         Raises:
             OpError: ``loopback.failing()`` asks for an error; it is the cause. Errors of ours, want
                 of memory and what ends a program are raised as they are.
+            DeviceError: this is a forked child.
         """
+        self._check_process(op)
         found = control.failure(op, self.name, composed)
         if found is None:
             return None
@@ -257,11 +267,25 @@ class Chip:
                     )
                     thread.start()
                     weakref.finalize(self, queue.put, None)
+                    self._started_after = len(_forks)
                     self._queue = queue
         return queue
 
+    def _check_process(self, op: str) -> None:
+        if self._queue is not None and self._started_after != len(_forks):
+            raise DeviceError(
+                f"{op}: expected {self} to be used in the process that started its queue, got a "
+                "forked child, which has no thread for it; start processes by 'spawn'",
+                op=op,
+            )
+
     def drain(self) -> None:
-        """Wait until the queue is empty, whatever has failed in it."""
+        """Wait until the queue is empty, whatever has failed in it.
+
+        Raises:
+            DeviceError: this is a forked child.
+        """
+        self._check_process("synchronize")
         if self._queue is not None:
             self._queue.join()
 

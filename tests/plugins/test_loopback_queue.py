@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -141,6 +142,31 @@ def test_threads_share_devices() -> None:
         thread.join()
     assert len(found) == 200
     assert found == pytest.approx([expected] * 200)
+
+
+def test_a_forked_child_says_that_it_has_no_queue(run_python: Callable[..., str]) -> None:
+    program = (
+        "import os, warnings, tensorplug as tp\n"
+        "warnings.simplefilter('ignore')  # about forks in a process with threads\n"
+        "x = tp.ones(2, device='loopback:0')\n"
+        "tp.synchronize('loopback:0')\n"
+        "if os.fork():\n"
+        "    os.wait()\n"
+        "    print(x.tolist())\n"
+        "else:\n"
+        "    for use in (lambda: x + 1, x.tolist, lambda: tp.synchronize('loopback:0')):\n"
+        "        try:\n"
+        "            use()\n"
+        "        except RuntimeError as error:\n"
+        "            print(error)\n"
+        "    print((tp.ones(2, device='loopback:1') + 1).tolist(), flush=True)\n"
+        "    os._exit(0)\n"
+    )
+    lines = run_python(program).splitlines()
+    text = "expected loopback:0 to be used in the process that started its queue, got a forked"
+    assert [line.partition(f": {text}")[0] for line in lines] == [
+        "add", "to_host", "synchronize", "[2.0, 2.0]", "[1.0, 1.0]",
+    ]  # fmt: skip
 
 
 def test_a_negative_delay_is_refused() -> None:
