@@ -15,7 +15,7 @@ from .array_api import ArrayAPIBackend
 from .base import Backend, Handle, Kernel, Layout, StorageInfo
 from .capabilities import CAPABILITIES, DEFAULT_CAPABILITIES, Capability
 from .device import Device, for_array, get_default_device, set_default_device
-from .doctor import Diagnosis, doctor
+from .diagnosis import Diagnosis, doctor
 from .dtypes import DType
 from .errors import (
     CapabilityError,

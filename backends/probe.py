@@ -1,4 +1,4 @@
-"""Tries one installed plugin, in a process that :mod:`tensorplug.backends.doctor` has started.
+"""Tries one installed plugin, in a process that :mod:`tensorplug.backends.diagnosis` has started.
 
 The answer goes to a file, line by line: what is being done, and at the end the rows of the report.
 So when the process dies, the last line says what it died of.

@@ -58,6 +58,7 @@ class Registry:
         self._catalogue: Catalogue | None = None
         self._libraries: set[str] = set()
         self._busy: list[str] = []
+        self._settled = False
         self._lock = threading.RLock()
 
     # --- what there is ------------------------------------------------------------------------
@@ -84,7 +85,13 @@ class Registry:
 
     def turned_off(self, source: Source) -> PluginFailure | None:
         """Why a plugin may not be used, if some switch turns it off."""
+        _ = self.catalogue  # the environment is read with it
         return next(filter(None, (s.failure(source) for s in self.switches)), None)
+
+    def wanted(self, type: str) -> str | None:
+        """The plugin that the environment prefers for a type."""
+        _ = self.catalogue
+        return self.switches[0].wanted.get(type)
 
     def points(self) -> list[Point]:
         """The entry points of plugins that are turned on, in order."""
@@ -147,6 +154,8 @@ class Registry:
         Raises:
             PluginError: in strict mode, what is wrong with the first plugin that does not work.
         """
+        if self._settled:
+            return
         with self._lock:
             general = [point for point in self.catalogue.general() if self._on(point)]
             if any(point.key not in self.plugins.tried for point in general):
@@ -155,6 +164,7 @@ class Registry:
                         self._admit(point)
             if self.strict:
                 self._insist()
+            self._settled = True
         self._tell()
 
     def admit_all(self) -> None:
@@ -211,7 +221,7 @@ class Registry:
         """
         offers = self.offers(type)
         if offers:
-            return choosing.choose(type, asked, offers, self.switches[0].wanted.get(type))
+            return choosing.choose(type, asked, offers, self.wanted(type))
         failures = [*self.switched_off(), *self.failures()]
         raise choosing.unknown(type, asked, self.types(), failures)
 
@@ -358,6 +368,7 @@ class Registry:
             switches.check(self.catalogue.sources)
             before, default = dict(self.loaded), self.default
             self.switches.append(switches)
+            self._settled = False
             hidden = [t for t, used in before.items() if self.turned_off(used.claim.source)]
             gone = self._forget(hidden)
         try:
@@ -368,6 +379,7 @@ class Registry:
         finally:
             with self._lock:
                 self.switches.remove(switches)
+                self._settled = False
                 self._libraries.clear()
                 self._forget(hidden)
                 self.loaded |= {type: before[type] for type in hidden}

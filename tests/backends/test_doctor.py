@@ -209,5 +209,5 @@ def test_processes_that_the_plugin_has_started_are_ended(report: Any, site: Any)
 
 
 def test_signal_without_a_name() -> None:
-    module = import_module("tensorplug.backends.doctor")
+    module = import_module("tensorplug.backends.diagnosis")
     assert module._ended(-1000, 1.0) == ("crashed", "was ended by signal 1000")

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from . import choosing
-from .discovery import Point
+from .discovery import Catalogue, Point
 from .errors import OpValueError, PluginError
 from .hookspecs import DEVICES
 from .listing import shadowed
 from .plugging import current
 from .registry import Registry
-from .sources import Source
+from .sources import Claim, Source
 from .switches import ENVIRONMENT
 
 __all__ = ["Diagnosis", "doctor"]
@@ -85,7 +85,7 @@ def doctor(timeout: float = 20.0) -> list[Diagnosis]:
         )
     registry = current()
     rows: list[Diagnosis] = []
-    for position, point in enumerate(registry.catalogue.points):
+    for position, point in enumerate(Catalogue().points):
         off = registry.turned_off(point.source)
         if off is None:
             rows.extend(_probed(point, position, timeout))
@@ -201,9 +201,9 @@ def _compared(registry: Registry, row: Diagnosis, rows: list[Diagnosis]) -> Diag
     rivals = [
         other.source for other in rows if other.device == row.device and other.state != "turned off"
     ]
-    wanted = registry.switches[0].wanted.get(row.device)
+    offers: dict[Source, Claim | None] = dict.fromkeys(rivals)
     try:
-        chosen = choosing.choose(row.device, row.device, dict.fromkeys(rivals), wanted)
+        chosen = choosing.choose(row.device, row.device, offers, registry.wanted(row.device))
     except PluginError as error:
         return replace(row, state="conflict", reason=str(error))
     if chosen == row.source:
