@@ -105,12 +105,12 @@ class Plugins:
         except _Refused as refused:
             self.remove(key)
             return PluginFailure(source, refused.phase, str(refused), None, refused.types or types)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - reported when asked for
-            self.remove(key)
-            return PluginFailure(source, phase, f"{_RULES[phase]}, got {say(error)}", error, types)
-        except BaseException:
+        except KeyboardInterrupt:
             self.remove(key)
             raise
+        except BaseException as error:  # noqa: BLE001 - reported when asked for
+            self.remove(key)
+            return PluginFailure(source, phase, f"{_RULES[phase]}, got {say(error)}", error, types)
         self._accept(specs, source, points, preferred)
         return None
 

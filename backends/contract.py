@@ -150,7 +150,7 @@ def _called(backend: Backend, name: str, check: Callable[[Any], list[str]]) -> l
     """Call a member without arguments and check what it returns."""
     try:
         value = getattr(backend, name)()
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it is reported
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, it is reported
         return [f"{name}(): expected a result, got {type(error).__name__}: {error}"]
     return [f"{name}(): {fault}" for fault in check(value)]
 

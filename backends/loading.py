@@ -45,7 +45,7 @@ def load_backend(
     try:
         faults = contract.faults(backend, kernel_names)
         count = 0 if faults else len(backend.devices())
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         text = f"expected a backend that can be checked, got {say(error)}"
         raise Unusable("contract", text, error) from error
     if faults:
@@ -56,8 +56,12 @@ def load_backend(
         advice = backend.no_devices()
         text = f"{text}; {advice}" if advice else text
         raise Unusable("hardware", text)
-    for tensor, build in tensors:
-        backend.introduce(tensor, build)
+    try:
+        for tensor, build in tensors:
+            backend.introduce(tensor, build)
+    except (Exception, SystemExit) as error:
+        text = f"expected introduce() to take the class of tensors, got {say(error)}"
+        raise Unusable("load", text, error) from error
     return backend, count
 
 
