@@ -135,6 +135,16 @@ class _Task:
 
     def work(self, ready: list[Any]) -> None:
         """Work off the slots of nodes whose gradients are complete, and those that become so."""
+        inside: list[Any] = []
+        try:
+            self.work_on(ready, inside)
+        finally:
+            if inside:
+                inside.pop().__exit__(None, None, None)
+
+    def work_on(self, ready: list[Any], inside: list[Any]) -> None:
+        """:meth:`work`; ``inside`` holds the device that was entered last, for who has to leave."""
+        entered = None
         slots, free = self.slots, not self.retain
         plain = self.wanted is None and not self.create and not ANOMALY[0]
         while ready:
@@ -143,9 +153,12 @@ class _Task:
             if type(node) is Tensor:
                 self.finish_leaf(slot)
                 continue
+            F = node.device.F
+            if F.enter is not entered:
+                entered = _move_into(F.enter, inside)
             quick = plain and grads is not None and node.hooks is None and type(grads) is not dict
             if quick:
-                pairs = node.pairs(node.device.F, grads)
+                pairs = node.pairs(F, grads)
                 if free and node.saved:
                     node.saved = None
             else:
@@ -297,6 +310,16 @@ class _Task:
                 grad = backend.settle(grad)
                 handle = grad if owned and backend.owns_memory(grad) else backend.exclusive(grad)
                 leaf._grad = make(handle, leaf._dtype, leaf._device)
+
+
+def _move_into(device: Any, inside: list[Any]) -> Any:
+    """Leave the device that was entered, if any, and enter another one, or none."""
+    if inside:
+        inside.pop().__exit__(None, None, None)
+    if device is not None:
+        device.__enter__()
+        inside.append(device)
+    return device
 
 
 def _once(grad: Any, pairs: list[tuple[Any, Any]]) -> bool:

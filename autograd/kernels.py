@@ -46,6 +46,7 @@ class Kernels:
         self.device = device
         self.backend: Backend = device.backend
         self.numpy_types = self.backend.numpy_types
+        self.enter = self.backend.enter(device.index)
         self._lacks = {dtype for dtype in ALL if dtype.name not in device.capabilities}
         self._own: Mapping[str, Any] = kernels(device.type)  # plugins' first, then its own
 
@@ -57,6 +58,8 @@ class Kernels:
         if needs:
             require(self.device, needs, name)
         kernel = self._typed(name, self._bound(name) or self._resolve(name))
+        if self.enter is not None and name not in _NO_WORK:
+            kernel = _entered(kernel, self.enter)
         setattr(self, name, kernel)
         return kernel
 
@@ -218,6 +221,16 @@ class Kernels:
         return fallback
 
 
+def _entered(kernel: Callable[..., Any], device: Any) -> Callable[..., Any]:
+    """A kernel of a library with a current device, which computes on this one."""
+
+    def entered(*args: Any) -> Any:
+        with device:
+            return kernel(*args)
+
+    return entered
+
+
 def _strided(
     backend: Backend, device: int, handle: Any, shape: Any, strides: Any, offset: int,
     source: Layout,
@@ -241,6 +254,9 @@ _NEEDS = {"assign": "in_place", "put": "in_place", "as_strided": "as_strided"}
 
 _TYPED = {"full": 2, "zeros": 1, "empty": 1, "arange": 3, "cast": 1, "from_host": 0}
 """Where in the arguments the type is said, or the array that has it."""
+
+_NO_WORK = frozenset(("index", "permute", "view", "expand", "dtype_of", "layout", "storage"))
+"""Primitives that start nothing on a device."""
 
 _PRIMITIVES = frozenset(
     ("index", "permute", "view", "expand", "assign", "clone", "cast", "dtype_of")

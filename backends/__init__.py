@@ -33,6 +33,7 @@ from .errors import (
 from .hookspecs import API_VERSION, BackendSpec, hookimpl
 from .listing import DeviceInfo, devices
 from .plugging import isolated, plugins, register, resolve, unregister
+from .streams import Event, Stream
 from .strided import StridedBackend
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "DeviceError",
     "DeviceInfo",
     "Diagnosis",
+    "Event",
     "Handle",
     "Kernel",
     "KernelNotFound",
@@ -61,6 +63,7 @@ __all__ = [
     "OutOfMemoryError",
     "PluginError",
     "StorageInfo",
+    "Stream",
     "StridedBackend",
     "TensorplugError",
     "devices",

@@ -27,6 +27,7 @@ import numpy as np
 from .capabilities import DEFAULT_CAPABILITIES
 from .dtypes import ALL, DType
 from .layout import Layout, is_contiguous
+from .streams import Event, Stream
 
 __all__ = ["REQUIRED", "Backend", "Handle", "Kernel", "Layout", "StorageInfo", "arange"]
 
@@ -151,7 +152,61 @@ class Backend:
         return str(getattr(self.namespace, "__version__", "unknown"))
 
     def memory(self, device: int) -> dict[str, int]:
-        """Known memory figures in bytes: any of ``"total"``, ``"free"``, ``"allocated"``."""
+        """Known memory figures in bytes: any of ``"total"``, ``"free"``, ``"allocated"``,
+        ``"reserved"`` (kept for later, too) and ``"peak"`` (the most that was allocated).
+        """
+        return {}
+
+    def reset_peak(self, device: int) -> None:
+        """Count ``"peak"`` anew from what is allocated now."""
+        return
+
+    def release(self) -> None:
+        """Give memory that is kept for later back to the system."""
+        return
+
+    def device_name(self, device: int) -> str:
+        """What the hardware is called."""
+        return str(self.devices()[device])
+
+    def enter(self, device: int) -> AbstractContextManager[Any] | None:
+        """What the engine enters around everything that computes on a device, for libraries with
+        a current device; None where there is nothing to do.
+        """
+        return None
+
+    # --- optional: streams and pinned memory, see the capabilities of these names -----
+    def stream(self, device: int, priority: int) -> Stream:
+        """A new stream; lower numbers of ``priority`` go first."""
+        raise NotImplementedError
+
+    def current_stream(self, device: int) -> Stream:
+        """The stream that new work on a device goes to."""
+        raise NotImplementedError
+
+    def event(self, timing: bool) -> Event:
+        """A new event; with ``timing``, one that can be asked for the time."""
+        raise NotImplementedError
+
+    def pin(self, array: np.ndarray) -> np.ndarray:
+        """A copy of a host array in memory that the device reaches by itself."""
+        raise NotImplementedError
+
+    def is_pinned(self, array: np.ndarray) -> bool:
+        """Whether a host array lies in such memory."""
+        return False
+
+    def from_host_async(self, array: np.ndarray, device: int) -> Handle:
+        """As :meth:`from_host`, and may return before a *pinned* array has been read."""
+        return self.from_host(array, device)
+
+    def fused_steps(self) -> Mapping[str, Kernel]:
+        """Steps of optimizers for many parameters at once: ``"adam"``, ``"sgd"``.
+
+        ``step(params, grads, states, numbers)`` writes to all of ``params`` and ``states``, lists
+        of handles, and returns True; or does nothing and returns False where it is not made for
+        such handles. ``numbers`` holds the settings by PyTorch's names, and the ``step``.
+        """
         return {}
 
     def no_devices(self) -> str:

@@ -136,7 +136,7 @@ def _wide_integers(d: Words, low: int, high: int) -> Any:
 def _shifted(xp: Any, value: Any, low: int, high: int) -> Any:
     if high > 1 << 63:
         return value + low
-    shift = xp.asarray(low & _MASK64, dtype=xp.uint64)
+    shift = xp.full_like(value, low & _MASK64)  # made where ``value`` is, not on the host
     return xp.astype(value + shift, xp.int64)  # wraps in two's complement, as it should
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
+
 from . import dtypes
 from .base import Backend, Handle, Kernel, Layout, StorageInfo, arange
 from .dtypes import DType
@@ -16,7 +18,7 @@ from .errors import OpError
 from .layout import diagonal_layout, unfold_layout, view_strides
 from .strided_index import StridedIndexing
 
-__all__ = ["StridedBackend", "elementwise", "elementwise_unary"]
+__all__ = ["StridedBackend", "elementwise", "elementwise_unary", "waits"]
 
 
 _DTYPES = {dtype.numpy: dtype for dtype in dtypes.ALL}
@@ -86,10 +88,10 @@ class StridedBackend(StridedIndexing, Backend):
         size = handle.dtype.itemsize
         owner = self.owner(handle)
         offset = 0 if owner is handle else (self.address(handle) - self.address(owner)) // size
-        strides = tuple(s // size for s in handle.strides)
-        if 0 in strides:
-            strides = _visible(handle.shape, strides)
-        return Layout(handle.shape, strides, offset)
+        return self._laid(handle.shape, tuple(s // size for s in handle.strides), offset)
+
+    def _laid(self, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Layout:
+        return Layout(shape, _visible(shape, strides) if 0 in strides else strides, offset)
 
     def shares_places(self, handle: Handle) -> bool:
         return 0 in handle.strides and super().shares_places(handle)
@@ -195,7 +197,7 @@ class StridedBackend(StridedIndexing, Backend):
         if value == 0 and type(value) is not complex:
             return self.xp.zeros(shape, dtype.numpy)
         if type(value) is int and dtype.kind in ("uint", "int"):
-            value = self.xp.asarray(value).astype(dtype.numpy)  # wraps around
+            value = np.asarray(value).astype(dtype.numpy)[()]  # wraps around
         out = self.xp.empty(shape, dtype.numpy)
         out.fill(value)
         return out
@@ -243,6 +245,14 @@ def _inside(handle: Any, shape: tuple[int, ...], strides: tuple[int, ...], offse
             return False
         last += (size - 1) * stride
     return last <= handle.nbytes
+
+
+def waits(xp: Any) -> bool:
+    """Whether asking an array for its values costs a wait for the device.
+
+    The kernels that take a shorter way for certain values then take the general one.
+    """
+    return xp is not np
 
 
 def elementwise(function: Callable[..., Any]) -> Kernel:

@@ -15,6 +15,7 @@ from .layout import contiguous_strides
 __all__ = ["StridedIndexing", "host_scatter_reduce"]
 
 _IDENTITY = {"sum": 0, "mean": 0, "prod": 1}
+_UFUNC = {"sum": "add", "mean": "add", "prod": "multiply", "amax": "maximum", "amin": "minimum"}
 
 
 class StridedIndexing:
@@ -22,36 +23,63 @@ class StridedIndexing:
 
     xp: Any
 
+    # --- what a device may do in its own way ---
+    def checked(self, index: Any, dim: int, size: int) -> Any:
+        """The index, or one that can be used in its place while a bad one is on record.
+
+        NumPy would take negative ones from the end.
+
+        Raises:
+            IndexError: naming the first bad index and the size.
+        """
+        # As unsigned numbers, negative ones are the largest: one pass finds both.
+        if not index.size or index.view("uint64").max() < size:
+            return index
+        flat = index.reshape(-1)
+        first = int(flat[(flat < 0) | (flat >= size)][0])
+        raise IndexError(
+            f"expected an index from 0 to {size - 1}, got {first}; index {first} is out of bounds "
+            f"for dimension {dim} with size {size}"
+        )
+
+    def add_at(self, out: Any, index: Any, values: Any) -> None:
+        """``out[index] += values`` in place, counting repeated indices."""
+        self.xp.add.at(out, index, values)
+
+    def combine_at(self, out: Any, index: Any, values: Any, reduce: str) -> None:
+        """As :meth:`add_at` with ``sum``, ``prod``, ``mean`` (a sum), ``amax`` or ``amin``."""
+        getattr(self.xp, _UFUNC[reduce]).at(out, index, values)
+
+    # --- kernels ---
     def gather(self, x: Any, dim: int, index: Any) -> Any:
         """``out[i][j] = x[index[i][j]][j]`` for ``dim`` 0; ``index`` may be the smaller one."""
-        places = flat_places(self.xp, x, dim, index)
+        places = flat_places(self, x, dim, index)
         return self.xp.asarray(x.reshape(-1)[places])
 
     def scatter(self, x: Any, source: Any, dim: int, index: Any) -> Any:
         """A copy of ``x`` with ``out[index[i][j]][j] = source[i][j]`` for ``dim`` 0."""
         out = x.copy()
-        out.reshape(-1)[flat_places(self.xp, x, dim, index)] = source
+        out.reshape(-1)[flat_places(self, x, dim, index)] = source
         return out
 
     def scatter_add(self, x: Any, source: Any, dim: int, index: Any) -> Any:
         """As :meth:`scatter`, summing up what lands on the same place."""
-        places = flat_places(self.xp, x, dim, index).reshape(-1)
+        places = flat_places(self, x, dim, index).reshape(-1)
         return self._accumulated(x.reshape(-1), places, source.reshape(-1)).reshape(x.shape)
 
     def scatter_reduce(
         self, x: Any, source: Any, dim: int, index: Any, reduce: str, include_self: bool
     ) -> Any:
         """As :meth:`scatter_add` with ``sum``, ``prod``, ``mean``, ``amax`` or ``amin``."""
-        return _scatter_reduce(self.xp, x, source, dim, index, reduce, include_self)
+        return _scatter_reduce(self, x, source, dim, index, reduce, include_self)
 
     def index_select(self, x: Any, dim: int, index: Any) -> Any:
         """The slices of ``x`` at the positions of a 1-d ``index``."""
-        checked(index, dim, x.shape[dim])
-        return self.xp.take(x, index, axis=dim)
+        return self.xp.take(x, self.checked(index, dim, x.shape[dim]), axis=dim)
 
     def index_add(self, x: Any, source: Any, dim: int, index: Any) -> Any:
         """A copy of ``x`` with the slices of ``source`` added at ``index``."""
-        checked(index, dim, x.shape[dim])
+        index = self.checked(index, dim, x.shape[dim])
         return self.index_put(x, source, (None,) * dim + (index,), True)
 
     def index_get(self, x: Any, indices: tuple[Any, ...]) -> Any:
@@ -61,7 +89,7 @@ class StridedIndexing:
     def index_put(self, x: Any, values: Any, indices: tuple[Any, ...], accumulate: bool) -> Any:
         """A copy of ``x`` with ``out[indices] = values``, or ``+=`` with repeated indices."""
         if accumulate:
-            places = flat_index(self.xp, x.shape, indices)
+            places = flat_index(self, x.shape, indices)
             spread = self.xp.broadcast_to(values, places.shape).reshape(-1)
             return self._accumulated(x.reshape(-1), places.reshape(-1), spread).reshape(x.shape)
         out = x.copy()
@@ -85,10 +113,6 @@ class StridedIndexing:
         """A copy with some dimensions reversed."""
         return self.xp.flip(x, dims).copy() if dims else x.copy()
 
-    def add_at(self, out: Any, index: Any, values: Any) -> None:
-        """``out[index] += values`` in place, counting repeated indices."""
-        self.xp.add.at(out, index, values)
-
     def _accumulated(self, x: Any, where: Any, values: Any) -> Any:
         if x.dtype.itemsize == 2 and x.dtype.kind in "fV":  # half: sums in float32
             out = x.astype(self.xp.float32)
@@ -99,9 +123,10 @@ class StridedIndexing:
         return out
 
 
-def flat_places(xp: Any, x: Any, dim: int, index: Any) -> Any:
+def flat_places(kernels: StridedIndexing, x: Any, dim: int, index: Any) -> Any:
     """Where in the flattened ``x`` the elements lie that ``index`` picks along ``dim``."""
-    checked(index, dim, x.shape[dim] if x.ndim else 1)
+    xp = kernels.xp
+    index = kernels.checked(index, dim, x.shape[dim] if x.ndim else 1)
     if x.ndim < 2:
         return index
     step = 1
@@ -116,8 +141,9 @@ def flat_places(xp: Any, x: Any, dim: int, index: Any) -> Any:
     return places
 
 
-def flat_index(xp: Any, shape: tuple[int, ...], indices: tuple[Any, ...]) -> Any:
+def flat_index(kernels: StridedIndexing, shape: tuple[int, ...], indices: tuple[Any, ...]) -> Any:
     """Where in a flattened array the elements of ``array[indices]`` lie, in that shape."""
+    xp = kernels.xp
     dims = [dim for dim, index in enumerate(indices) if index is not None]
     rest = [dim for dim in range(len(shape)) if dim not in dims]
     common = np.broadcast_shapes(*(indices[dim].shape for dim in dims))
@@ -128,8 +154,7 @@ def flat_index(xp: Any, shape: tuple[int, ...], indices: tuple[Any, ...]) -> Any
     for dim in dims:
         size = shape[dim]
         index = xp.where(indices[dim] < 0, indices[dim] + size, indices[dim])
-        checked(index, dim, size)
-        places = places + index * steps[dim]
+        places = places + kernels.checked(index, dim, size) * steps[dim]
     after = rest[first:]
     places = places.reshape(common + (1,) * len(after))
     for position, dim in enumerate(after):
@@ -141,43 +166,24 @@ def flat_index(xp: Any, shape: tuple[int, ...], indices: tuple[Any, ...]) -> Any
     return places
 
 
-def checked(index: Any, dim: int, size: int) -> None:
-    """Refuse indices out of range: NumPy would take negative ones from the end.
-
-    Raises:
-        IndexError: naming the first bad index and the size.
-    """
-    # As unsigned numbers, negative ones are the largest: one pass finds both.
-    if not index.size or index.view("uint64").max() < size:
-        return
-    flat = index.reshape(-1)
-    first = int(flat[(flat < 0) | (flat >= size)][0])
-    raise IndexError(
-        f"expected an index from 0 to {size - 1}, got {first}; index {first} is out of bounds "
-        f"for dimension {dim} with size {size}"
-    )
-
-
 def _scatter_reduce(
-    xp: Any, x: Any, source: Any, dim: int, index: Any, reduce: str, include_self: bool
-) -> Any:
-    where = flat_places(xp, x, dim, index).reshape(-1)
+    kernels: StridedIndexing, x: Any, source: Any, dim: int, index: Any, reduce: str,
+    include_self: bool,
+) -> Any:  # fmt: skip
+    xp = kernels.xp
+    where = flat_places(kernels, x, dim, index).reshape(-1)
     shape, x, source = x.shape, x.reshape(-1), source.reshape(-1)
     half = x.dtype.itemsize == 2 and x.dtype.kind in "fV"
     out = x.astype(xp.float32) if half else x.copy()
     source = source.astype(out.dtype)
     if not include_self:
         # The first value to come must win: start from the neutral element.
-        out[where] = _IDENTITY[reduce] if reduce in _IDENTITY else _worst(out.dtype, reduce)
-    if reduce == "prod":
-        xp.multiply.at(out, where, source)
-    elif reduce in ("amax", "amin"):
-        (xp.maximum if reduce == "amax" else xp.minimum).at(out, where, source)
-    else:
-        xp.add.at(out, where, source)
+        first = _IDENTITY[reduce] if reduce in _IDENTITY else _worst(out.dtype, reduce)
+        out[where] = xp.full((), first, out.dtype)
+    kernels.combine_at(out, where, source, reduce)
     if reduce == "mean":
         count = xp.full(x.shape, 1 if include_self else 0, dtype=np.int64)
-        xp.add.at(count, where, 1)
+        kernels.add_at(count, where, xp.ones(where.shape, np.int64))
         count = xp.maximum(count, 1)
         whole = out.dtype.kind in "iu"
         out = out // count if whole else out / count.astype(out.real.dtype)
@@ -194,11 +200,18 @@ def _worst(dtype: Any, reduce: str) -> Any:
     return -np.inf if reduce == "amax" else np.inf
 
 
+class _Host(StridedIndexing):
+    xp = np
+
+
+_HOST = _Host()
+
+
 def host_scatter_reduce(
     x: np.ndarray, source: np.ndarray, dim: int, index: np.ndarray, reduce: str, include_self: bool
 ) -> np.ndarray:
     """``scatter_reduce`` over NumPy arrays, for backends that have nothing of the kind."""
-    return _scatter_reduce(np, x, source, dim, index, reduce, include_self)
+    return _scatter_reduce(_HOST, x, source, dim, index, reduce, include_self)
 
 
 def _slices(indices: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -49,10 +49,10 @@ def _elementwise(xp: Any) -> dict[str, Kernel]:
     return found
 
 
-def into_kernels(xp: Any) -> dict[str, Kernel]:
+def into_kernels(xp: Any, refuse_zero: strided_math.Refusal | None = None) -> dict[str, Kernel]:
     """The elementwise kernels that take ``out`` last."""
     found = {name: k for name, k in _elementwise(xp).items() if name not in _BOOL_RESULT}
-    return found | strided_math.into_kernels(xp)
+    return found | strided_math.into_kernels(xp, refuse_zero)
 
 
 def _is_half(x: Any) -> bool:
@@ -184,7 +184,9 @@ def _matmul(xp: Any) -> Kernel:
     return kernel
 
 
-def kernels(xp: Any) -> dict[str, Callable[..., Any]]:
+def kernels(
+    xp: Any, refuse_zero: strided_math.Refusal | None = None
+) -> dict[str, Callable[..., Any]]:
     """All kernels of this file, bound to an array module."""
     return {
         **_elementwise(xp),
@@ -198,6 +200,6 @@ def kernels(xp: Any) -> dict[str, Callable[..., Any]]:
         "matmul": _matmul(xp),
         **_spread(xp),
         **normalised(xp, _accumulate(xp, xp.add)),
-        **strided_math.kernels(xp),
+        **strided_math.kernels(xp, refuse_zero),
         **strided_order.kernels(xp),
     }

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from .base import Kernel
-from .strided import elementwise, elementwise_unary
+from .strided import elementwise, elementwise_unary, waits
 
 __all__ = ["SEVERAL_STEPS", "into_kernels", "kernels"]
 
@@ -137,8 +137,9 @@ _WORDS = {1: "i1", 2: "i2", 4: "i4", 8: "i8"}
 class Powers:
     """Powers, roots and quotients to whole numbers, for an array module."""
 
-    def __init__(self, xp: Any) -> None:
+    def __init__(self, xp: Any, refuse_zero: Callable[[Any], None] | None = None) -> None:
         self.xp = xp
+        self.refuse_zero = refuse_zero or self._refuse_zero
         self.shortcuts: dict[complex, Callable[..., Any]] = {
             1: xp.positive, 2: xp.square, 3: self._cube, 4: self._fourth, 0.5: xp.sqrt,
             -1: xp.reciprocal, -2: self._inverse_square,
@@ -202,11 +203,15 @@ class Powers:
         """An integer division, which refuses a divisor of 0 where NumPy gives 0."""
 
         def kernel(x: Any, y: Any, out: Any = ...) -> Any:
-            if _kind(x, y) in "iu" and not self.xp.all(y):
-                raise ZeroDivisionError("expected a divisor other than 0, got 0; ZeroDivisionError")
+            if _kind(x, y) in "iu":
+                self.refuse_zero(y)
             return function(x, y, out=out)
 
         return kernel
+
+    def _refuse_zero(self, y: Any) -> None:
+        if not self.xp.all(y):
+            raise ZeroDivisionError("expected a divisor other than 0, got 0; ZeroDivisionError")
 
     def floordiv(self, x: Any, y: Any, out: Any = ...) -> Any:
         """The quotient rounded down, also where it is infinite or 0, as the array API says."""
@@ -214,7 +219,7 @@ class Powers:
         if _kind(x, y) in "iu":
             return xp.floor_divide(x, y, out=out)
         endless = xp.isinf(x) | xp.isinf(y)
-        if not endless.any():
+        if not waits(xp) and not endless.any():
             return xp.floor_divide(x, y, out=out)
         with _quiet(xp):
             exact = xp.floor(xp.true_divide(x, y))
@@ -258,7 +263,7 @@ class Corners:
         """As the formula for the parts says, where it is not 0 times infinity."""
         xp = self.xp
         at = None if x.dtype.kind != "c" else ~xp.isfinite(x) | (x.imag == 0)
-        if at is None or not at.any():
+        if at is None or (not waits(self.xp) and not at.any()):
             return xp.expm1(x, out=out)
         with _quiet(xp):
             a, b = x.real, x.imag
@@ -317,9 +322,13 @@ SEVERAL_STEPS = ("exp2", "lerp", "pow", "rsqrt", "sigmoid")
 """The kernels below that write to ``out`` more than once, and may meet inf or nan between."""
 
 
-def into_kernels(xp: Any) -> dict[str, Kernel]:
+Refusal = Callable[[Any], None]
+"""Sees to an error where an array of whole numbers, or a number, that is divided by is 0."""
+
+
+def into_kernels(xp: Any, refuse_zero: Refusal | None = None) -> dict[str, Kernel]:
     """The kernels that can write into their first operand: ``out`` comes last."""
-    choosing, powers, corners = Choosing(xp), Powers(xp), Corners(xp)
+    choosing, powers, corners = Choosing(xp), Powers(xp, refuse_zero), Corners(xp)
     return {
         "expm1": corners.expm1,
         "tanh": corners.tanh,
@@ -345,11 +354,11 @@ def into_kernels(xp: Any) -> dict[str, Kernel]:
     }
 
 
-def kernels(xp: Any) -> dict[str, Callable[..., Any]]:
+def kernels(xp: Any, refuse_zero: Refusal | None = None) -> dict[str, Callable[..., Any]]:
     """All kernels of this file, bound to an array module."""
-    choosing, powers = Choosing(xp), Powers(xp)
+    choosing, powers = Choosing(xp), Powers(xp, refuse_zero)
     return {
-        **into_kernels(xp),
+        **into_kernels(xp, refuse_zero),
         **_parts(xp),
         "where": choosing.where,
         "nan_to_num": choosing.nan_to_num,

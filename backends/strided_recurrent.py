@@ -58,7 +58,8 @@ class _Layer:
         self.width = self.w_hh.shape[0] // self.gates
         self.biases = None if b_ih is None else (b_ih, b_hh)
         self.half = xp.ones((self.gates, 1, 1), self.w_hh.dtype)
-        self.half[list(self.sigmoids)] = 0.5
+        for gate in self.sigmoids:
+            self.half[gate] = 0.5
         self.shift = 1 - self.half
 
     def by_gate(self, weight: Any) -> Any:

@@ -19,6 +19,13 @@ def tensorplug_backends() -> list[BackendSpec]:
             indexed=False,
         ),
         BackendSpec(
+            "cuda",
+            "tensorplug.plugins.cupy:CupyBackend",
+            requires="cupy",
+            install="pip install 'tensorplug[cuda13]' (or 'tensorplug[cuda12]' for drivers of "
+            "CUDA 12)",
+        ),
+        BackendSpec(
             "xla",
             "tensorplug.plugins.jax:JaxBackend",
             requires=("jax", "jaxlib"),
