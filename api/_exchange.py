@@ -7,13 +7,16 @@ from typing import Any
 
 from ._attach import METHODS, method
 from ._creation import as_tensor, device_of, to_device
+from ._cuda_state import get as cuda_device
 from ._formats import in_format, preserve_format
 from ._indexing import assign, getitem
+from .accelerator import current_accelerator
 from .autograd.errors import OpError, OpTypeError
 from .autograd.registry import ROWS
 from .autograd.tensor import Tensor, edge, make, touch
 from .autograd.transfer import transfer
 from .backends import dtypes
+from .backends.capabilities import require
 from .backends.device import Device
 from .backends.dtypes import DType
 from .backends.errors import ValuesError
@@ -154,16 +157,17 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """The tensor with another dtype and/or on another device; itself when nothing changes.
 
     Called as ``to(dtype)``, ``to(device)``, ``to(device, dtype)`` or ``to(other)``, with
-    ``non_blocking=`` and ``copy=`` as in torch.
+    ``non_blocking=`` and ``copy=`` as in torch: with ``non_blocking=True`` a copy *from pinned*
+    memory may go on after the call, in order with the device's other work.
 
     Raises:
         TypeError: an argument is none of these.
     """
     wanted = kwargs.pop("memory_format", None)
-    dtype, device, copy = _to_arguments(args, kwargs)
+    dtype, device, copy, async_ = _to_arguments(args, kwargs)
     out = self
     if device is not None and device is not self._device:
-        out = transfer(out, device)
+        out = transfer(out, device, async_)
     if dtype is not None and dtype is not out._dtype:
         out = ROWS["cast"].call(out, dtype)
     if wanted is not None and wanted is not preserve_format:
@@ -171,12 +175,14 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return ROWS["clone"].call(self) if copy and out is self else out
 
 
-def _to_arguments(args: tuple[Any, ...], kwargs: Any) -> tuple[DType | None, Device | None, bool]:
+def _to_arguments(
+    args: tuple[Any, ...], kwargs: Any
+) -> tuple[DType | None, Device | None, bool, bool]:
     dtype, device = kwargs.pop("dtype", None), kwargs.pop("device", None)
     copy = kwargs.pop("copy", False)
     other = kwargs.pop("other", None)
-    kwargs.pop("non_blocking", None)
     flags = [value for value in args if isinstance(value, bool)]
+    async_ = bool(kwargs.pop("non_blocking", flags[:1] == [True]))
     copy = flags[1] if len(flags) > 1 else copy
     for value in (*args, *(() if other is None else (other,))):
         if isinstance(value, Tensor):
@@ -191,7 +197,7 @@ def _to_arguments(args: tuple[Any, ...], kwargs: Any) -> tuple[DType | None, Dev
             raise OpTypeError(f"to: expected a dtype, a device or a tensor, got {value!r}", op="to")
     if kwargs:
         raise OpTypeError(f"to: unexpected arguments {sorted(kwargs)}", op="to")
-    return dtype, None if device is None else device_of(device), copy
+    return dtype, None if device is None else device_of(device), copy, async_
 
 
 @method
@@ -202,8 +208,62 @@ def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
 
 @method
 def cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
-    """The tensor on a CUDA device (default: ``cuda:0``)."""
-    return to(self, device="cuda" if device is None else device)
+    """The tensor on a CUDA device (default: the current one, see ``tp.cuda.set_device``)."""
+    return to(self, device=cuda_device(device), non_blocking=non_blocking)
+
+
+@method
+def pin_memory(self: Tensor, device: Any = None) -> Tensor:
+    """A copy in memory of the host that an accelerator reaches by itself: copies from there to the
+    device are faster, and with ``non_blocking=True`` nobody waits for them.
+
+    Args:
+        device: for which accelerator; by default the one there is.
+
+    Raises:
+        RuntimeError: the tensor is not on the cpu, or there is no accelerator.
+        CapabilityError: the accelerator's backend has no pinned memory.
+    """
+    if self._device.type != "cpu":
+        raise OpError(
+            f"pin_memory: expected a tensor on the cpu, got one on {self._device}; cannot pin "
+            "memory of a device: only dense CPU tensors can be pinned",
+            op="pin_memory",
+        )
+    target = current_accelerator() if device is None else device_of(device)
+    if target is None:
+        raise OpError(
+            "pin_memory: expected an accelerator to pin memory for, got none; cannot access "
+            "accelerator device when none is available: `tensorplug devices` says why",
+            op="pin_memory",
+        )
+    require(target, "pinned_memory", "pin_memory")
+    return make(target.backend.pin(_host(self, "pin_memory")), self._dtype, self._device)
+
+
+@method
+def is_pinned(self: Tensor, device: Any = None) -> bool:
+    """Whether the tensor is in memory that :meth:`pin_memory` gave."""
+    target = current_accelerator() if device is None else device_of(device)
+    if self._device.type != "cpu" or target is None:
+        return False
+    return target.backend.is_pinned(_host(self, "is_pinned"))
+
+
+def _interface(self: Tensor) -> Any:
+    """The memory for libraries that take CUDA arrays; other devices have no such attribute."""
+    found = self._device.backend.native(self._h).__cuda_array_interface__
+    if edge(self) is not None:
+        raise OpError(
+            "__cuda_array_interface__: expected a tensor without history, got one that requires "
+            "grad. Can't get __cuda_array_interface__ on Variable that requires grad: use "
+            ".detach()",
+            op="__cuda_array_interface__",
+        )
+    return found
+
+
+METHODS["__cuda_array_interface__"] = property(_interface)
 
 
 _cast = ROWS["cast"].call
@@ -235,7 +295,7 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     """Copy the values of ``src`` here, across devices and types, with broadcasting."""
     source = as_tensor(src, device=None if isinstance(src, Tensor) else self._device)
-    assign("copy_", self, to(source, self._device))
+    assign("copy_", self, to(source, self._device, non_blocking=non_blocking))
     return self
 
 

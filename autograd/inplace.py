@@ -317,7 +317,7 @@ def elementwise(row: Row, arity: int, fallback: Callable[..., Tensor]) -> Callab
                     raw.append(self._device.F.scalar(other, self._dtype))
                 else:
                     return fallback(self, *others)
-            kernel = self._device.backend.into_kernels().get(name)
+            kernel = self._device.F.into.get(name)
             if kernel is not None and not ((self._track or self._view) and GRAD_MODE.get()):
                 try:
                     kernel(*raw, self._h)

@@ -46,7 +46,10 @@ class Kernels:
         self.device = device
         self.backend: Backend = device.backend
         self.numpy_types = self.backend.numpy_types
-        self.enter = self.backend.enter(device.index)
+        self.enter = enter = self.backend.enter(device.index)
+        self.into = self.backend.into_kernels()
+        if enter is not None:
+            self.into = {name: _entered(kernel, enter) for name, kernel in self.into.items()}
         self._lacks = {dtype for dtype in ALL if dtype.name not in device.capabilities}
         self._own: Mapping[str, Any] = kernels(device.type)  # plugins' first, then its own
 

@@ -26,7 +26,7 @@ class ToCopyBackward0(Node):
         return [_move(grads, self.device, source)]
 
 
-def _move(handle: Any, source: Device, target: Device) -> Any:
+def _move(handle: Any, source: Device, target: Device, non_blocking: bool = False) -> Any:
     """A copy of a handle: from device to device where the libraries can, else by the host."""
     dtype = source.backend.dtype_of(handle)
     if dtype.name not in target.capabilities:
@@ -36,16 +36,19 @@ def _move(handle: Any, source: Device, target: Device) -> Any:
             return target.backend.receive(source.backend.native(handle), target.index, True)
         except BufferError:
             pass  # no such way between the two
-    return target.F.from_host(source.backend.to_host(handle))
+    host = source.backend.to_host(handle)
+    if non_blocking:
+        return target.backend.from_host_async(host, target.index)
+    return target.F.from_host(host)
 
 
-def transfer(x: Tensor, device: Device) -> Tensor:
-    """A copy of ``x`` on another device.
+def transfer(x: Tensor, device: Device, non_blocking: bool = False) -> Tensor:
+    """A copy of ``x`` on another device; ``non_blocking`` as :meth:`Backend.from_host_async`.
 
     Raises:
         CapabilityError: the device does not declare the type.
     """
-    out = make(_move(x._h, x._device, device), x._dtype, device)
+    out = make(_move(x._h, x._device, device, non_blocking), x._dtype, device)
     parent = edge(x) if x._track and GRAD_MODE.get() and x._dtype.is_inexact else None
     if parent is not None:
         node: Any = _new(ToCopyBackward0)

@@ -39,6 +39,7 @@ from __future__ import annotations
 
 import math
 import threading
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -170,7 +171,8 @@ def draw(
     anywhere = sampler.anywhere and not (name == "normal" and dtype is float64)
     words = backend.random_bits(n, stream.key, counter, device.index) if anywhere else None
     if words is not None:
-        return _on_device(backend, name)(words, shape, dtype, params)
+        with backend.enter(device.index) or nullcontext():
+            return _on_device(backend, name)(words, shape, dtype, params)
     params = tuple(backend.to_host(x) if hasattr(x, "shape") else x for x in params)
     with np.errstate(all="ignore"):  # a wide distribution may overflow a narrow type
         host = _on_host(sampler, stream.key, counter, count, dtype, params).reshape(shape)

@@ -28,7 +28,7 @@ _SETTINGS = np.dtype([
     ("number", np.int64), ("flags", np.int64),
 ])  # fmt: skip
 
-_MAXIMIZE, _DECOUPLED, _THIRD, _FIRST = 1, 2, 4, 8
+_MAXIMIZE, _DECOUPLED, _THIRD = 1, 2, 4
 
 
 def _launch(

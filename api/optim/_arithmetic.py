@@ -12,7 +12,7 @@ __all__ = ["add_scaled"]
 
 def add_scaled(x: Tensor, y: Tensor, factor: Any) -> Tensor:
     """``x += factor * y``, without history; ``factor`` is a Python number or a tensor."""
-    kernel = x._device.backend.into_kernels().get("add_scaled")
+    kernel = x._device.F.into.get("add_scaled")
     if kernel is None or type(factor) is Tensor or y._dtype is not x._dtype:
         return x.add_(y * factor)
     try:

@@ -54,7 +54,7 @@ class Adam(Averaging):
         foreach: False updates small parameters one by one, too.
         capturable: read no values on the host: the count of steps is a tensor, ``lr`` may be one.
         differentiable: must be False.
-        fused: accepted for compatibility; it changes nothing.
+        fused: False never uses the step in one launch that some devices have.
 
     Example:
         >>> x = tp.ones(2, requires_grad=True)
@@ -85,6 +85,13 @@ class Adam(Averaging):
     def _bundled_state(self, group: dict[str, Any]) -> tuple[str, ...]:
         names = super()._bundled_state(group)
         return (*names, "max_exp_avg_sq") if group["amsgrad"] else names
+
+    def _fused(self, group: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+        if type(self)._delta is not Adam._delta:
+            return None
+        numbers = {name: group[name] for name in ("lr", "eps", "weight_decay", "maximize")}
+        betas = tuple(map(number, group["betas"]))
+        return "adam", {**numbers, "betas": betas, "decoupled": self._decoupled(group)}
 
     def _delta(
         self, group: dict[str, Any], state: State, param: Tensor, grad: Tensor

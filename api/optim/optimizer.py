@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import wraps
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorplug as tp
 from tensorplug.autograd.tensor import Tensor
@@ -14,6 +14,7 @@ from tensorplug.nn._hooks import RemovableHandle, add_hook
 
 from ._arithmetic import add_scaled
 from ._bundle import Bundles, State
+from ._fused import fused_step
 from ._saving import Saving
 from ._settings import number, required, setting
 
@@ -226,6 +227,8 @@ class Optimizer(Saving):
     def _update(self, group: dict[str, Any], params: list[Tensor]) -> None:
         """Change ``params``, those of ``group`` that have a gradient, in place."""
         names = self._bundled_state(group)
+        if params[0]._device.backend.fused_steps():
+            params = self._step_fused(group, params, names)
         if names and group.get("foreach") is not False:
             bundles = self._bundles.setdefault(id(group), Bundles())
             complete, params = bundles.split(params, self.state, names, self._numbers)
@@ -237,6 +240,19 @@ class Optimizer(Saving):
             add_scaled(param, direction, rate)
             if state:
                 self.state[param] = state
+
+    def _step_fused(
+        self, group: dict[str, Any], params: list[Tensor], names: tuple[str, ...]
+    ) -> list[Tensor]:
+        """Do what the backend can do at once, and give the parameters that are left."""
+        step = self._fused(group)
+        switched_off = group.get("fused") is False or group.get("capturable")
+        if step is None or switched_off or any(type(v) is Tensor for v in step[1].values()):
+            return params
+        for param in params if self._fused_begins else ():
+            if not self.state.get(param):
+                self._begin(group, self.state.setdefault(param, {}), param)
+        return fused_step(*step, params, self.state, names)
 
     def _change(
         self, group: dict[str, Any], state: State, param: Tensor, grad: Any
@@ -276,6 +292,13 @@ class Optimizer(Saving):
         return tp.view_as_complex(direction), rate
 
     # --- what subclasses define -----------------------------------------------------------------
+    _fused_begins: ClassVar[bool] = True
+    """Whether :meth:`_begin` makes all tensors that a fused step reads."""
+
+    def _fused(self, group: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+        """The name and the numbers of a step in :meth:`Backend.fused_steps`, if it is one."""
+        return None
+
     def _begin(self, group: dict[str, Any], state: State, param: Tensor) -> None:
         """Fill in ``state`` at a parameter's first step."""
 

@@ -27,7 +27,7 @@ class SGD(Optimizer):
         nesterov: look ahead along the momentum; needs momentum and no dampening.
         maximize: go up instead of down.
         foreach: False updates small parameters one by one, too.
-        fused: accepted for compatibility; it changes nothing.
+        fused: False never uses the step in one launch that some devices have.
 
     Example:
         >>> x = tp.ones(2, requires_grad=True)
@@ -63,6 +63,12 @@ class SGD(Optimizer):
 
     def _bundled_state(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("momentum_buffer",) if group["momentum"] else ()
+
+    _fused_begins = False  # the buffer is the first gradient
+
+    def _fused(self, group: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+        names = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
+        return "sgd", {name: group[name] for name in names}
 
     def _delta(
         self, group: dict[str, Any], state: State, param: Tensor, grad: Tensor

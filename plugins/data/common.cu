@@ -2,7 +2,7 @@
 // A what is computed with; both come from the command line, as -DHELD=float -DWIDE=float.
 //
 // Blocks share work only through block_sum and block_max, which are right for any power of two of
-// threads, one included: tests/plugins/cuda_on_host.h runs this very text on the processor.
+// threads, one included: tests/plugins/cupy_stand_in runs this very text on the processor.
 
 typedef unsigned short half_bits;
 typedef unsigned long long u64;

@@ -13,7 +13,7 @@ struct Tensors {
 struct Settings {
   double lr, decay, a, b, eps, correction1, correction2;
   i64 number;  // of parameters
-  i64 flags;   // 1: maximize, 2: decoupled decay, 4: third state (amsgrad, nesterov), 8: first step
+  i64 flags;   // 1: maximize, 2: decoupled decay, 4: amsgrad's third state, or nesterov
 };
 
 __device__ inline A gradient(const Settings& s, A g, A p) {
@@ -47,7 +47,7 @@ extern "C" __global__ void sgd(Tensors t, Settings s) {
     for (i64 i = first(); i < t.count[n]; i += stride()) {
       A p = (A)t.param[n][i], g = gradient(s, (A)t.grad[n][i], p);
       if (s.a != 0) {
-        A kept = s.flags & 8 ? g : (A)t.state[0][n][i] * (A)s.a + g * (A)(1 - s.b);
+        A kept = (A)t.state[0][n][i] * (A)s.a + g * (A)(1 - s.b);
         t.state[0][n][i] = (T)kept;
         g = s.flags & 4 ? g + kept * (A)s.a : kept;
       }
