@@ -144,8 +144,7 @@ class _Task:
 
     def work_on(self, ready: list[Any], inside: list[Any]) -> None:
         """:meth:`work`; ``inside`` holds the device that was entered last, for who has to leave."""
-        entered = None
-        slots, free = self.slots, not self.retain
+        entered, slots, free = None, self.slots, not self.retain
         plain = self.wanted is None and not self.create and not ANOMALY[0]
         while ready:
             slot = ready.pop()
@@ -157,12 +156,11 @@ class _Task:
             if F.enter is not entered:
                 entered = _move_into(F.enter, inside)
             quick = plain and grads is not None and node.hooks is None and type(grads) is not dict
-            if quick:
-                pairs = node.pairs(F, grads)
-                if free and node.saved:
-                    node.saved = None
-            else:
-                pairs = self.backward(node, grads)
+            pairs = node.pairs(F, grads) if quick else self.backward(node, grads)
+            if quick and free and node.saved:
+                node.saved = None
+            if node.moves and node.attrs[0].F.enter is not entered:
+                entered = _move_into(node.attrs[0].F.enter, inside)
             slot[1] = None
             for parent, grad in pairs:
                 if parent is None:

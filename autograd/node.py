@@ -164,6 +164,7 @@ class Node:
     row: ClassVar[Any] = None
     plan: ClassVar[Any] = None
     quick: ClassVar[Any] = None  # (input, rule, place of what it asks for), if all are so simple
+    moves: ClassVar[bool] = False  # whether gradients go to another device, attrs[0]
     attrs: Any = ()
     outputs: Any = None  # (shape, dtype) per output, where there are several
     materialize: Any = True  # whether unused outputs get zeros as gradient, or None

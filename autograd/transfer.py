@@ -17,6 +17,7 @@ class ToCopyBackward0(Node):
     """The history of a transfer; ``attrs`` holds the device that the tensor came from."""
 
     __slots__ = ("attrs",)
+    moves = True
 
     def apply(self, F: Any, grads: Any, tensors: bool) -> Any:
         """The gradient, moved back."""

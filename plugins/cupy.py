@@ -284,6 +284,8 @@ def _at_array(kernel: Callable[..., Any]) -> Callable[..., Any]:
     """A primitive that runs on the device of its first argument."""
 
     def entered(handle: Any, *rest: Any) -> Any:
+        if not isinstance(handle, cupy.ndarray):  # a number, see `scalar`
+            return kernel(handle, *rest)
         with handle.device:
             return kernel(handle, *rest)
 

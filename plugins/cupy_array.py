@@ -76,6 +76,15 @@ class Ufunc:
         return done
 
 
+class _Truth(Ufunc):
+    """A logical function, which CuPy has for real numbers only (14.2)."""
+
+    def __call__(self, *operands: Any, out: Any = None, **options: Any) -> Any:
+        if any(getattr(x, "dtype", np.dtype(bool)).kind == "c" for x in operands):
+            operands = tuple(cupy.not_equal(x, 0) if hasattr(x, "dtype") else x for x in operands)
+        return super().__call__(*operands, out=out, **options)
+
+
 class Module:
     """What ``xp`` is on CUDA devices: CuPy, with :class:`Ufunc` in place of its ufuncs."""
 
@@ -87,7 +96,8 @@ class Module:
         for name in dir(cupy):
             found = getattr(cupy, name)
             if isinstance(found, cupy.ufunc):
-                setattr(self, name, Ufunc(found, reductions.get(name)))
+                kind = _Truth if name.startswith("logical_") else Ufunc
+                setattr(self, name, kind(found, reductions.get(name)))
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(cupy, name)

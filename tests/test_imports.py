@@ -54,7 +54,24 @@ RULES = {
 # The array library of each shipped plugin, and what the command draws with.
 OWN_LIBRARY = {
     "conformance/summary.py": ("rich",),
-    "plugins/cupy.py": ("cupy", "cupyx"),
+    **{
+        f"plugins/cupy{part}.py": ("cupy", "cupyx", "cupy_backends")
+        for part in (
+            "",
+            "_array",
+            "_blas",
+            "_elementwise",
+            "_faults",
+            "_index",
+            "_launch",
+            "_memory",
+            "_nn",
+            "_optim",
+            "_order",
+            "_special",
+            "_streams",
+        )
+    },
     **{
         f"plugins/jax{part}.py": ("jax", "jaxlib")
         for part in ("", "_ctc", "_kernels", "_program", "_random", "_recurrent", "_views")

@@ -7,6 +7,7 @@ kernels with g++ and counts transfers. It says nothing about speed, and nothing 
 
 from __future__ import annotations
 
+import builtins as _builtins
 import sys as _sys
 from types import ModuleType as _ModuleType
 from typing import Any
@@ -96,7 +97,7 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Any:
     assert isinstance(condition, ndarray)
     _check(condition, x, y)
     kinds = [v.dtype for v in (x, y) if hasattr(v, "dtype")]
-    assert not any(kind == _ml_dtypes.bfloat16 for kind in kinds), "where of bfloat16"
+    assert not _builtins.any(kind == _ml_dtypes.bfloat16 for kind in kinds), "where of bfloat16"
     raw = [v._a if isinstance(v, ndarray) else v for v in (x, y)]
     return ndarray.new(_np.where(condition._a != 0, *raw))
 
@@ -117,7 +118,7 @@ def sort(a: ndarray, axis: int = -1, kind: Any = None) -> ndarray:
 def matmul(a: ndarray, b: ndarray, out: Any = None) -> ndarray:
     _check(a, b)
     half = a.dtype.kind == "V"
-    assert not half or max(a.ndim, b.ndim) < 3, "stacks of bfloat16"
+    assert not half or _builtins.max(a.ndim, b.ndim) < 3, "stacks of bfloat16"
     found = _product(a._a, b._a, _np.matmul)
     if out is None:
         return ndarray.new(found)

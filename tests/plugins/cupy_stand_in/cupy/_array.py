@@ -50,6 +50,9 @@ class ndarray:
     @classmethod
     def around(cls, a: np.ndarray, parent: ndarray) -> ndarray:
         """A view: ``a`` shares the parent's memory."""
+        if not a.flags.writeable:  # broadcast_to
+            a = np.ndarray(a.shape, a.dtype, _buffer(parent.data.mem), a.__array_interface__[
+                "data"][0] - parent.data.mem.ptr, a.strides) if a.size else a  # fmt: skip
         found = object.__new__(cls)
         found._a, found.base = a, parent if parent.base is None else parent.base
         offset = a.__array_interface__["data"][0] - parent._a.__array_interface__["data"][0]
@@ -89,8 +92,15 @@ class ndarray:
             return ndarray.around(getattr(self._a, name), self)
         return self if name == "real" else ndarray.new(np.zeros(self.shape, self.dtype))
 
-    real = property(lambda self: self._part("real"))
-    imag = property(lambda self: self._part("imag"))
+    def _set_part(self, name: str, value: Any) -> None:
+        self._part(name)[...] = value
+
+    real = property(
+        lambda self: self._part("real"), lambda self, value: self._set_part("real", value)
+    )
+    imag = property(
+        lambda self: self._part("imag"), lambda self, value: self._set_part("imag", value)
+    )
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
