@@ -156,7 +156,7 @@ class CupyBackend(CupyIndexing, StridedBackend):
     def from_host_async(self, array: np.ndarray, device: int) -> Handle:
         found = cupy.empty(array.shape, array.dtype)
         if array.size:
-            found.set(array)
+            found.set(np.asarray(array))
         return found
 
     def to_host(self, handle: Handle) -> np.ndarray:

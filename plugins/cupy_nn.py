@@ -146,20 +146,22 @@ def _flat(factor: Any, kind: Any) -> Any:
     return None if factor is None else cupy.ascontiguousarray(factor, kind)
 
 
+def _arranged(target: Any, weight: Any, kind: Any) -> tuple[Any, Any]:
+    return cupy.ascontiguousarray(target, np.int64), _flat(weight, kind)
+
+
+def _counts(target: Any, classes: int, ignore: int) -> tuple[Any, ...]:
+    inner = target.shape[1] if target.ndim > 1 else 1
+    return tuple(np.int64(n) for n in (target.size, classes, inner, ignore))
+
+
 def _losses(faults: Faults) -> Mapping[str, Kernel]:
-    def arranged(target: Any, weight: Any, kind: Any) -> tuple[Any, Any]:
-        return cupy.ascontiguousarray(target, np.int64), _flat(weight, kind)
-
-    def sizes(target: Any, classes: int, ignore: int) -> tuple[Any, ...]:
-        inner = target.shape[1] if target.ndim > 1 else 1
-        return tuple(np.int64(n) for n in (target.size, classes, inner, ignore))
-
     def nll(x: Any, target: Any, weight: Any, reduction: str, ignore: int) -> Any:
         x, kind, shape = cupy.ascontiguousarray(x), wide(x.dtype), target.shape
         losses, weights = cupy.empty(shape, kind), cupy.empty(shape, kind)
-        target, weight = arranged(target, weight, kind)
+        target, weight = _arranged(target, weight, kind)
         _index("nll", x.dtype, target.size, x, target, weight, losses, weights,
-               *sizes(target, x.shape[1], ignore), faults.pointer(x))  # fmt: skip
+               *_counts(target, x.shape[1], ignore), faults.pointer(x))  # fmt: skip
         faults.checked(x)
         total = weights.sum()
         if reduction != "none":
@@ -172,7 +174,7 @@ def _losses(faults: Faults) -> Mapping[str, Kernel]:
     ) -> Any:
         kind = wide(g.dtype)
         out = cupy.zeros(shape, g.dtype)
-        target, weight = arranged(target, weight, kind)
+        target, weight = _arranged(target, weight, kind)
         by = cupy.ascontiguousarray(total, kind) if reduction == "mean" else None
         slope = cupy.ascontiguousarray(g, kind)
         _index(
@@ -184,7 +186,7 @@ def _losses(faults: Faults) -> Mapping[str, Kernel]:
             weight,
             by,
             out,
-            *sizes(target, shape[1], ignore),
+            *_counts(target, shape[1], ignore),
             np.int32(slope.size > 1 or reduction == "none"),
         )
         return out

@@ -176,50 +176,51 @@ NAMED: dict[str, Any] = {}
 """Everything the module has, by name."""
 
 
+_TWO = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide",
+    "floordiv": "floor_divide", "mod": "remainder", "pow": "power", "and": "bitwise_and",
+    "or": "bitwise_or", "xor": "bitwise_xor", "lshift": "left_shift", "rshift": "right_shift",
+}  # fmt: skip
+_OTHER = {
+    "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater",
+    "ge": "greater_equal", "neg": "negative", "abs": "absolute", "invert": "invert",
+}  # fmt: skip
+_METHODS = (
+    "sum", "prod", "max", "min", "all", "any", "mean", "argsort", "sort", "take", "argmax",
+    "argmin", "cumsum", "cumprod", "searchsorted", "repeat", "squeeze", "dot", "clip", "round",
+    "var", "std", "conj", "diagonal", "trace", "partition",
+)  # fmt: skip
+
+
+def _operator(name: str, swap: bool = False) -> Any:
+    def method(self: ndarray, other: Any = None) -> Any:
+        if other is None:
+            return NAMED[name](self)
+        if isinstance(other, (np.ndarray, list)):
+            raise TypeError("Unsupported type <class 'numpy.ndarray'>")
+        if not isinstance(other, (ndarray, np.generic, bool, int, float, complex)):
+            return NotImplemented
+        return NAMED[name](other, self) if swap else NAMED[name](self, other)
+
+    return method
+
+
 def methods() -> None:
     """Give arrays the operators and the methods that are functions too."""
-
-    def operator(name: str, swap: bool = False) -> Any:
-        def method(self: ndarray, other: Any = None) -> Any:
-            if other is None:
-                return NAMED[name](self)
-            if isinstance(other, (np.ndarray, list)):
-                raise TypeError("Unsupported type <class 'numpy.ndarray'>")
-            if not isinstance(other, (ndarray, np.generic, bool, int, float, complex)):
-                return NotImplemented
-            return NAMED[name](other, self) if swap else NAMED[name](self, other)
-
-        return method
-
-    def in_place(name: str) -> Any:
-        return lambda self, other: NAMED[name](self, other, self)
-
-    pairs = {
-        "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide",
-        "floordiv": "floor_divide", "mod": "remainder", "pow": "power", "and": "bitwise_and",
-        "or": "bitwise_or", "xor": "bitwise_xor", "lshift": "left_shift", "rshift": "right_shift",
-    }  # fmt: skip
-    for short, name in pairs.items():
-        setattr(ndarray, f"__{short}__", operator(name))
-        setattr(ndarray, f"__r{short}__", operator(name, swap=True))
-        setattr(ndarray, f"__i{short}__", in_place(name))
+    for short, name in _TWO.items():
+        setattr(ndarray, f"__{short}__", _operator(name))
+        setattr(ndarray, f"__r{short}__", _operator(name, swap=True))
+        setattr(
+            ndarray,
+            f"__i{short}__",
+            lambda self, other, _name=name: NAMED[_name](self, other, self),
+        )
+    for short, name in _OTHER.items():
+        setattr(ndarray, f"__{short}__", _operator(name))
     ndarray.__matmul__ = lambda self, other: NAMED["matmul"](self, other)
-    for short, name in {
-        "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater",
-        "ge": "greater_equal",
-    }.items():  # fmt: skip
-        setattr(ndarray, f"__{short}__", operator(name))
-    for short, name in {"neg": "negative", "abs": "absolute", "invert": "invert"}.items():
-        setattr(ndarray, f"__{short}__", operator(name))
     ndarray.__hash__ = None
-    for name in (
-        "sum", "prod", "max", "min", "all", "any", "mean", "argsort", "sort", "take", "argmax",
-        "argmin", "cumsum", "cumprod", "searchsorted", "repeat", "squeeze", "dot", "clip", "round",
-        "var", "std", "conj", "diagonal", "trace", "partition",
-    ):  # fmt: skip
-        if name in NAMES["ndarray"]:
-            assert name in NAMED, name
-            setattr(ndarray, name, lambda self, *a, _f=NAMED[name], **k: _f(self, *a, **k))
+    for name in set(_METHODS) & set(NAMES["ndarray"]):
+        setattr(ndarray, name, lambda self, *a, _f=NAMED[name], **k: _f(self, *a, **k))
 
 
 def signature_of(plain: Any) -> list[str] | None:
