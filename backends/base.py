@@ -26,6 +26,7 @@ import numpy as np
 
 from .capabilities import DEFAULT_CAPABILITIES
 from .dtypes import ALL, DType
+from .errors import CapabilityError
 from .layout import Layout, is_contiguous
 from .streams import Event, Stream
 
@@ -175,22 +176,29 @@ class Backend:
         """
         return None
 
+    def _lacking(self, op: str, capability: str) -> CapabilityError:
+        return CapabilityError(
+            f"{op}: expected a backend with the capability {capability!r}, got {self.name}, which "
+            "does not declare it",
+            op=op, device="", capability=capability,
+        )  # fmt: skip
+
     # --- optional: streams and pinned memory, see the capabilities of these names -----
     def stream(self, device: int, priority: int) -> Stream:
         """A new stream; lower numbers of ``priority`` go first."""
-        raise NotImplementedError
+        raise self._lacking("stream", "streams")
 
     def current_stream(self, device: int) -> Stream:
         """The stream that new work on a device goes to."""
-        raise NotImplementedError
+        raise self._lacking("current_stream", "streams")
 
     def event(self, timing: bool) -> Event:
         """A new event; with ``timing``, one that can be asked for the time."""
-        raise NotImplementedError
+        raise self._lacking("event", "streams")
 
     def pin(self, array: np.ndarray) -> np.ndarray:
         """A copy of a host array in memory that the device reaches by itself."""
-        raise NotImplementedError
+        raise self._lacking("pin", "pinned_memory")
 
     def is_pinned(self, array: np.ndarray) -> bool:
         """Whether a host array lies in such memory."""

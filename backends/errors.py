@@ -94,10 +94,6 @@ class ValuesError(OpError):
         return f"{self.op}: {text}" if self.op else text
 
 
-class OutOfMemoryError(TensorplugError, RuntimeError, MemoryError):
-    """A device has no room for a result: nothing was computed, and nothing was changed."""
-
-
 class OpBufferError(TensorplugError, BufferError):
     """Memory that cannot be handed from one library to another."""
 

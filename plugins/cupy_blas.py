@@ -50,7 +50,7 @@ def _operand(x: Any, lead: tuple[int, ...]) -> tuple[Any, int, int, int]:
     rows, columns = x.shape[-2:]
     single = math.prod(x.shape[:-2]) == 1
     x = x.reshape(1, rows, columns) if single else cupy.broadcast_to(x, (*lead, rows, columns))
-    x = x.reshape(-1, rows, columns)
+    x = x.reshape(1 if single else math.prod(lead), rows, columns)
     size = x.dtype.itemsize
     down, across = x.strides[1] // size, x.strides[2] // size
     if across == 1 and down >= max(columns, 1):

@@ -224,7 +224,8 @@ def _pooling() -> Mapping[str, Kernel]:
         images = math.prod(lead)
         out = cupy.zeros(images * inner, g.dtype)
         starts = cupy.arange(images, dtype=np.int64) * inner
-        places = (found.reshape(images, -1) + starts[:, None]).reshape(-1)
+        windows = math.prod(g.shape[-len(size) :])
+        places = (found.reshape(images, windows) + starts[:, None]).reshape(-1)
         if distinct:
             out[places] = g.reshape(-1)
         else:

@@ -80,8 +80,9 @@ def _solve_triangular(x: Any, y: Any, upper: bool, unit: bool) -> Any:
     from cupyx.scipy.linalg import solve_triangular
 
     batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
-    a = cupy.broadcast_to(x, (*batch, *x.shape[-2:])).reshape(-1, *x.shape[-2:])
-    b = cupy.broadcast_to(y, (*batch, *y.shape[-2:])).reshape(-1, *y.shape[-2:])
+    count = math.prod(batch)
+    a = cupy.broadcast_to(x, (*batch, *x.shape[-2:])).reshape(count, *x.shape[-2:])
+    b = cupy.broadcast_to(y, (*batch, *y.shape[-2:])).reshape(count, *y.shape[-2:])
     found = cupy.empty(b.shape, y.dtype)
     for at in range(b.shape[0] if b.size else 0):
         found[at] = solve_triangular(a[at], b[at], lower=not upper, unit_diagonal=unit)

@@ -9,7 +9,6 @@ from .._cuda_state import get
 from ..backends.capabilities import require
 from ..backends.device import Device
 
-
 __all__ = ["Event", "Stream", "current_stream", "stream"]
 
 
@@ -142,5 +141,5 @@ def current_stream(device: Any = None) -> Stream:
 
 
 def stream(stream: Stream | None) -> AbstractContextManager[Any]:
-    """A ``with`` block in which new work on the stream's device goes to it; None changes nothing."""
+    """A ``with`` block in which new work on the stream's device goes to it; None is no stream."""
     return nullcontext() if stream is None else stream._stream

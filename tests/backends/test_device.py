@@ -124,7 +124,6 @@ def test_index_beside_a_device_is_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("cuda:0", "got 'cuda:0'; pip install 'tensorplug[cuda12]' (or [cuda13]) provides cuda"),
         ("gpu", "got 'gpu'; NVIDIA GPUs are called 'cuda'"),
         ("pear", "got 'pear'; did you mean 'pair'?"),
         ("gizmo", "got 'gizmo'; install a plugin that provides it"),
@@ -133,7 +132,7 @@ def test_index_beside_a_device_is_refused() -> None:
 def test_unknown_type_names_the_installed_ones_and_what_to_do(name: str, advice: str) -> None:
     with pytest.raises(DeviceError) as caught:
         Device(name)
-    installed = ["cpu", "loopback", "loopback32", "pair", "tpu", "xla"]
+    installed = ["cpu", "cuda", "loopback", "loopback32", "pair", "tpu", "xla"]
     text = f"device: expected one of the installed types {', '.join(installed)}, got"
     assert str(caught.value).startswith(text)
     assert advice in str(caught.value)

@@ -80,6 +80,9 @@ class Strict:
         self.asked += 1
         return array_api_strict.asarray(rnd.raw_bits(key, counter, n))
 
+    def enter(self, device: int) -> None:
+        return None
+
     def lift(self, kernel: Any) -> Any:
         return kernel
 

@@ -114,7 +114,7 @@ def test_registered_plugin_provides_devices_until_it_is_taken_out() -> None:
     assert resolve("ACME") is device.backend
     unregister("mine")
     text = message(Device, "acme:1")
-    assert "installed types cpu, loopback, loopback32, tpu, xla, got 'acme:1'" in text
+    assert "installed types cpu, cuda, loopback, loopback32, tpu, xla, got 'acme:1'" in text
     register(Plugin(spec()), name="mine")
     assert Device("acme").backend is not device.backend
 
