@@ -40,7 +40,7 @@ _COLUMNS = 1 << 25
 """Elements of a block of columns in convolutions: a GPU wants few large products."""
 
 
-class _Shared(cupy.cuda.UnownedMemory):
+class _Shared(cupy.cuda.UnownedMemory):  # type: ignore[misc]  # CuPy has no types
     """The memory of a storage, for a view that CuPy cannot make itself; it keeps the owner."""
 
 

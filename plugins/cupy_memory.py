@@ -60,8 +60,8 @@ class Allocator:
                 f"{_size(kept)} in pieces that are too small ({_size(cached - kept)} kept for "
                 "later were given back first, and it was tried again). Use smaller batches, free "
                 "tensors that are not needed, or save less for the backward pass",
-                expected=size,
-                got=free,
+                expected=free,
+                got=size,
             ) from error
 
     def figures(self, device: int) -> dict[str, int]:

@@ -213,11 +213,11 @@ def _max_pool(x: Any, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Si
 
 
 def _pooling() -> Mapping[str, Kernel]:
-    def maximum(x: Any, *where: Sizes) -> Any:
-        return _max_pool(x, *where, values=True)  # type: ignore[misc]  # five of them
+    def maximum(x: Any, *where: Any) -> Any:
+        return _max_pool(x, *where, values=True)
 
-    def indices(x: Any, *where: Sizes) -> Any:
-        return _max_pool(x, *where, values=False)  # type: ignore[misc]  # five of them
+    def indices(x: Any, *where: Any) -> Any:
+        return _max_pool(x, *where, values=False)
 
     def spread(g: Any, found: Any, size: Sizes, distinct: bool) -> Any:
         lead, inner = g.shape[: -len(size)], math.prod(size)

@@ -10,7 +10,6 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from . import cuda
 from ._array import check, ndarray
 
 NAMES = json.loads((Path(__file__).parent / "names.json").read_text())
@@ -133,7 +132,7 @@ class ufunc:
                 raise TypeError(f"Unsupported type {type(x)}")
         assert all(x is None or isinstance(x, ndarray) for x in given), "out: arrays"
         check(*operands, *given)
-        ins, outs = self._resolve([x for x in operands])
+        ins, outs = self._resolve(operands)
         if dtype is not None:
             ins, outs = next(loop for loop in self.loops if loop[1][0] == np.dtype(dtype))
         raw = [np.asarray(_raw(x)).astype(i) for x, i in zip(operands, ins, strict=True)]

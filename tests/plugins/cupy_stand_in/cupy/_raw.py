@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import os
 import re
 import subprocess
 import tempfile
@@ -40,7 +39,7 @@ def compiled(text: str, options: tuple[str, ...] = ()) -> Any:
                        str(made)]  # fmt: skip
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             assert not done.returncode, done.stderr[:4000]
-            os.replace(made, target)
+            made.replace(target)
     return ctypes.CDLL(str(target))
 
 
