@@ -6,6 +6,7 @@ from typing import Any
 
 from ..backends.capabilities import missing
 from ..backends.device import Device
+from ..backends.dtypes import STORED
 from .modes import GRAD_MODE
 from .node import Node
 from .tensor import Tensor, _new, edge, make
@@ -30,7 +31,7 @@ class ToCopyBackward0(Node):
 def _move(handle: Any, source: Device, target: Device, non_blocking: bool = False) -> Any:
     """A copy of a handle: from device to device where the libraries can, else by the host."""
     dtype = source.backend.dtype_of(handle)
-    if dtype.name not in target.capabilities:
+    if dtype.name not in target.capabilities and dtype not in STORED:  # those its library refuses
         raise missing(target, dtype.name, "to")
     if not (source.backend.shares_host_memory or target.backend.shares_host_memory):
         try:
