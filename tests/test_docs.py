@@ -66,7 +66,10 @@ def test_examples_in_pages(tmp_path: Path) -> None:
         assert doctest.DocTestRunner(optionflags=FLAGS).run(examples).failed == 0, page.name
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "examples/README.md"])
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "CONTRIBUTING.md", "examples/README.md", "docs/write-a-backend.md"],
+)
 def test_links_between_pages_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")
     for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", text):

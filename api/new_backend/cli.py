@@ -17,7 +17,7 @@ from .package import package_name, render, write
 __all__ = ["add_arguments", "run"]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-_LONGEST = 16
+_LONGEST = 32
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

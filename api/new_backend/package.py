@@ -11,6 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+from tensorplug.backends import API_VERSION
+
 from .library import Library
 
 __all__ = ["class_name", "package_name", "render", "write"]
@@ -81,6 +83,7 @@ def _words(name: str, library: Library) -> dict[str, str]:
         "class_name": class_name(name),
         "module": library.module,
         "namespace": library.namespace,
+        "contract": str(API_VERSION),
         "top": library.module.partition(".")[0],
         "distribution": library.distribution,
         "imports": "\n".join(sorted(imports)),

@@ -90,6 +90,12 @@ def test_a_backend_takes_forty_lines() -> None:
     assert sum(_code_lines(path, texts[path]) for path in code) <= 40
 
 
+def test_a_long_name_does_not_make_lines_too_long(tmp_path: Path) -> None:
+    _write(tmp_path, "x" * 12, STRICT)
+    _ruff(tmp_path, "format", "--check")
+    _ruff(tmp_path, "check", "--select", "E,W")
+
+
 def test_every_file_of_a_distribution_is_there() -> None:
     texts = render("acme_two", STRICT)
     assert sorted(texts) == [
@@ -266,7 +272,7 @@ def test_a_module_without_arrays() -> None:
         ("_a", "; a would do"),
         ("a_", "; a would do"),
         ("a:0", "; a would do"),
-        ("x" * 17, f"; {'x' * 16} would do"),
+        ("x" * 33, f"; {'x' * 32} would do"),
         ("", ""),
         ("7", ""),
     ],
@@ -276,7 +282,7 @@ def test_names_that_are_none(name: str, hint: str) -> None:
         cli.check_name(name)
     assert str(caught.value) == (
         "new-backend: expected a device type of lower-case letters, digits and single underscores "
-        f"that begins with a letter, at most 16 characters, got {name!r}{hint}"
+        f"that begins with a letter, at most 32 characters, got {name!r}{hint}"
     )
     assert (caught.value.op, caught.value.got) == ("new-backend", name)
 
