@@ -257,6 +257,50 @@ def test_copies_keep_every_bit(device: str, way: str) -> None:
         check_bits(x, a, f"the source of {way} of {dtype} on {device}")
 
 
+MOVES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "clone": (lambda x: x.clone(), lambda a: a),
+    "to, copy": (lambda x: x.to(x.device, copy=True), lambda a: a),
+    "copy_": (lambda x: tp.zeros_like(x).copy_(x), lambda a: a),
+    "reversed": (lambda x: x[::-1].clone(), lambda a: a[::-1]),
+    "steps": (lambda x: x[::2].contiguous(), lambda a: a[::2]),
+    "cat": (lambda x: tp.cat([x[:1], x]), lambda a: np.concatenate([a[:1], a])),
+    "cumsum": (lambda x: x.cumsum(0), lambda a: a.cumsum()),
+    "x + x": (lambda x: x + x, lambda a: a + a),
+    "x * 3": (lambda x: x * 3, lambda a: a * 3),
+    "add_": (lambda x: x.clone().add_(1), lambda a: a + 1),
+    "fill_": (lambda x: x.clone().fill_(7), lambda a: np.full_like(a, 7)),
+    "x > 2": (lambda x: x > 2, lambda a: a > 2),
+    "where": (lambda x: tp.where(x > 2, x, -x), lambda a: np.where(a > 2, a, -a)),
+    "sum": (lambda x: x.sum(), lambda a: a.sum()),
+    "max": (lambda x: x.max(), lambda a: a.max()),
+    "argmax": (lambda x: x.argmax(), lambda a: np.asarray(a.argmax())),
+    "sort": (lambda x: tp.sort(-x).values, lambda a: np.sort(-a)),
+    "shifted": (lambda x: _set(x.clone(), x) if len(x) < 2 else _shifted(x.clone()),
+                lambda a: np.concatenate([a[:1], a[:-1]])),
+}  # fmt: skip
+
+
+def _shifted(x: tp.Tensor) -> tp.Tensor:
+    x[1:] = x[:-1]
+    return x
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_every_element_of_every_size(device: str, move: str, thorough: bool) -> None:
+    """Nothing is left over at the ends of vectors and blocks."""
+    run, model = MOVES[move]
+    for size in few(device, [*SIZES, 4097], thorough):
+        a = np.arange(1, size + 1)
+        got, want = run(tp.tensor(a, device=device)).cpu().numpy(), model(a)
+        assert got.shape == want.shape, f"{move} of {size} elements on {device}: {got.shape}"
+        wrong = np.argwhere(got != want)
+        at = tuple(int(i) for i in wrong[0]) if len(wrong) else ()
+        assert not len(wrong), (
+            f"{move} of arange(1, {size + 1}) on {device}: expected {want[at]} at {at}, got "
+            f"{got[at]} ({len(wrong)} elements are wrong)"
+        )
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 

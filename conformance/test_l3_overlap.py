@@ -158,6 +158,25 @@ def test_overlapping_views_are_read_before_they_are_written(
             )
 
 
+def test_rows_of_any_length_move_within_themselves(device: str) -> None:
+    """Both ways, by one element and by many, forwards and backwards."""
+    for size in (33,) if tp.device(device).backend.compiles else (2, 9, 33, 1025):
+        for by in {1, -1, size // 2, -(size // 2)}:
+            for step in (1, -1):
+                a = np.arange(size)
+                x = tp.tensor(a, device=device)
+                target, source = (slice(by, None), slice(None, -by))
+                if by < 0:
+                    target, source = slice(None, by), slice(-by, None)
+                x[::step][target].copy_(x[::step][source])
+                a[::step][target] = a[::step][source].copy()
+                text = f"arange({size})[::{step}] moved by {by} on {device}"
+                assert x.tolist() == a.tolist(), f"{text}: expected {a}, got {x.tolist()}"
+                x[target] = x[::step][source]
+                a[target] = a[::step][source].copy()
+                assert x.tolist() == a.tolist(), f"{text}, turned: expected {a}, got {x.tolist()}"
+
+
 def test_casting_copies_between_views_of_other_types(device: str) -> None:
     """The same bytes seen as another type are the source."""
     for one, two in ((tp.float32, tp.int32), (tp.int64, tp.float64), (tp.int32, tp.uint8)):
