@@ -7,6 +7,7 @@ the host and NumPy; a library with a scatter of its own overrides them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +37,12 @@ class IndexKernels:
         Negative ones count from the end, down to ``lowest`` (default: ``-size``).
         The check waits for the values; a library that traces programs overrides this.
         """
-        return _wrapped(_backend(self).namespace, index, dim, size, lowest)
+        backend = _backend(self)
+
+        def fails(found: Any) -> bool:
+            return backend.fails(backend.adopt(found))
+
+        return _wrapped(backend.namespace, index, dim, size, lowest, fails)
 
     def gather(self, x: Handle, dim: int, index: Handle) -> Handle:
         """``out[i][j] = x[index[i][j]][j]`` for ``dim`` 0; ``index`` may be the smaller one.
@@ -197,10 +203,13 @@ def _take(
     return xp.reshape(xp.take(flat, xp.reshape(positions, (count,)), axis=0), shape)
 
 
-def _wrapped(xp: Any, index: Any, dim: int, size: int, lowest: int | None) -> Any:
+def _wrapped(
+    xp: Any, index: Any, dim: int, size: int, lowest: int | None,
+    fails: Callable[[Any], bool] = bool,
+) -> Any:  # fmt: skip
     lowest = -size if lowest is None else lowest
     outside = (index < lowest) | (index >= size)
-    if bool(xp.any(outside)):
+    if fails(xp.any(outside)):
         flat, bad = (xp.reshape(a, (numel(index.shape),)) for a in (index, outside))
         first = int(flat[int(xp.argmax(xp.astype(bad, xp.uint8)))])
         raise IndexError(
