@@ -8,7 +8,8 @@ over tensors, so that the same formula is itself recorded.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,36 @@ class Kernels:
     def has(self, name: str) -> bool:
         """Whether the backend itself provides a fast kernel of this name."""
         return name in self._own
+
+    def provides(self, name: str) -> bool:
+        """Whether the backend has a kernel or a method for a row, which goes before all else."""
+        return name in self._own or getattr(self.backend, name, None) is not None
+
+    @contextmanager
+    def composing(self, name: str) -> Iterator[None]:
+        """Run an op by its generic form inside of the block, in all threads, though there is a
+        kernel: to compare the two.
+
+        Example:
+            >>> F = Device("cpu").F
+            >>> with F.composing("silu"):
+            ...     F.provides("silu")
+            True
+        """
+        row = ROWS[name]
+        if row.generic is None:
+            raise KernelNotFound(
+                f"{name} on {self.device}: expected an op with a generic form, but it has none",
+                op=name,
+            )
+        kernel, row.kernels[self.device] = (
+            row.kernels[self.device],
+            self._composed(row, row.generic),
+        )
+        try:
+            yield
+        finally:
+            row.kernels[self.device] = kernel
 
     def _typed(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
         """What makes handles of a given type, refusing types that the device does not declare."""

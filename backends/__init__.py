@@ -32,7 +32,7 @@ from .errors import (
 )
 from .hookspecs import API_VERSION, BackendSpec, hookimpl
 from .listing import DeviceInfo, devices
-from .plugging import isolated, plugins, register, resolve, unregister
+from .plugging import isolated, plugins, provider, register, resolve, unregister
 from .streams import Event, Stream
 from .strided import StridedBackend
 
@@ -73,6 +73,7 @@ __all__ = [
     "hookimpl",
     "isolated",
     "plugins",
+    "provider",
     "register",
     "resolve",
     "set_default_device",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 __all__ = [
-    "current", "isolated", "kernels", "plugins", "register", "resolve", "unregister",
+    "current", "isolated", "kernels", "plugins", "provider", "register", "resolve", "unregister",
 ]  # fmt: skip
 
 _current = [Registry()]
@@ -45,6 +45,18 @@ def resolve(type: str) -> Backend:
 def kernels(type: str) -> Mapping[str, Kernel]:
     """The fast kernels of a device type by op name: those of plugins, then the backend's own."""
     return current().load(type.lower()).kernels
+
+
+def provider(backend: str, kernel: str) -> str:
+    """The plugin that gave a backend one of its kernels, with its distribution and version; empty
+    if it is the backend's own, or if there is none.
+
+    Example:
+        >>> provider("numpy", "matmul")
+        ''
+    """
+    source = current().providers.get((backend, kernel))
+    return "" if source is None else str(source)
 
 
 def register(plugin: Any, *, name: str | None = None, prefer: bool = False) -> None:

@@ -51,6 +51,7 @@ class Registry:
     def __init__(self, entry_points: Iterable[EntryPoint] | None = None) -> None:
         self.plugins = Plugins()
         self.loaded: dict[str, Loaded] = {}
+        self.providers: dict[tuple[str, str], Source] = {}  # of kernels, by backend and op
         self.interned: dict[Any, Any] = {}
         self.default: Any = None
         self.switches: list[Switches] = []
@@ -263,6 +264,7 @@ class Registry:
     def _kernels(self, backend: Backend) -> dict[str, Kernel]:
         """The backend's kernels with those of plugins; a plugin with bad ones is left out."""
         extra: dict[str, Kernel] = {}
+        self.providers = {key: s for key, s in self.providers.items() if key[0] != backend.name}
         for source, key in sorted(self._kernel_plugins(backend.name)):
             found = self.kernels_of(source, key, backend.name, extra)
             if isinstance(found, PluginFailure):
@@ -271,6 +273,7 @@ class Registry:
                     raise found.error(source.name) from found.cause
             else:
                 extra.update(found)
+                self.providers |= {(backend.name, name): source for name in found}
         return {**backend.kernels(), **extra}
 
     def kernels_of(

@@ -243,7 +243,8 @@ def kernel_of(public: Public, device: str) -> str:
     if row is None:
         return "a composition of other functions"
     if where.F.has(row.name):
-        return f"kernel {row.name!r} of {where.backend.name}"
+        giver = tp.backends.provider(where.backend.name, row.name)
+        return f"kernel {row.name!r} of {giver or where.backend.name}"
     if getattr(where.backend, row.name, None) is not None:
         return f"method {row.name!r} of {type(where.backend).__name__}"
     found: Any = where.backend.namespace
