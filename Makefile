@@ -22,8 +22,10 @@ ENV = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 XLA_FLAGS='$(XL
 PYTEST = $(ENV) $(BIN)/python -m pytest
 
 INPUTS := pyproject.toml constraints.txt api/_version.py
-THIRDPARTY := tests/thirdparty/tensorplug-strict
-THIRDPARTY_FILES := $(shell find $(THIRDPARTY) -type f -not -name '*.pyc' \
+# Plugins in distributions of their own; that over PyTorch only where PyTorch is.
+THIRDPARTY := $(addprefix tests/thirdparty/tensorplug-,strict dask)
+THIRDPARTY_TORCH := tests/thirdparty/tensorplug-torch
+THIRDPARTY_FILES := $(shell find $(THIRDPARTY) $(THIRDPARTY_TORCH) -type f -not -name '*.pyc' \
 	-not -path '*.egg-info/*' -not -path '*/build/*' 2>/dev/null)
 
 .PHONY: help setup setup-parity demo examples test conformance array-api lint format types stubs \
@@ -61,15 +63,16 @@ $(VENV)/.stamp-dev: $(INPUTS) | $(BIN)/python
 	@$(call quiet,$(PIP) -c constraints.txt -e '.[dev]')
 	@touch $@ $(VENV)/.stamp-run
 
-# A real installation, by its own pyproject.toml, as a user of a third-party plugin does it.
+# Real installations, by their own pyproject.toml, as a user of a third-party plugin does it.
 $(VENV)/.stamp-thirdparty: $(THIRDPARTY_FILES) $(VENV)/.stamp-dev
-	@echo 'installing the third-party plugin $(THIRDPARTY)'
-	@$(call quiet,$(PIP) -c constraints.txt --force-reinstall --no-deps ./$(THIRDPARTY))
+	@echo 'installing the third-party plugins $(THIRDPARTY)'
+	@$(call quiet,$(PIP) -c constraints.txt --force-reinstall --no-deps $(THIRDPARTY:%=./%))
 	@touch $@
 
-$(VENV)/.stamp-parity: $(VENV)/.stamp-dev
-	@echo 'installing PyTorch for comparison'
+$(VENV)/.stamp-parity: $(VENV)/.stamp-dev $(VENV)/.stamp-thirdparty
+	@echo 'installing PyTorch for comparison, and the plugin over it'
 	@$(call quiet,$(PIP) -c constraints.txt -e '.[dev$(,)parity]')
+	@$(call quiet,$(PIP) -c constraints.txt --force-reinstall --no-deps ./$(THIRDPARTY_TORCH))
 	@touch $@
 
 $(VENV)/.stamp-array-api: $(VENV)/.stamp-dev

@@ -62,7 +62,8 @@ def test_an_op_and_kernels_of_other_distributions_are_tested(tmp_path: Path) -> 
     target = install(tmp_path, "tensorplug-new-op", "tensorplug-fast-kernels")
     code, results = conformance(
         target, tmp_path, "-k", "values_types or derivative or kernels_equal or methods_equal",
-        "--function", "lambertw", "--function", "logsumexp", "--function", "nn.functional.hardswish",
+        "--function", "lambertw", "--function", "logsumexp",
+        "--function", "nn.functional.hardswish",
     )  # fmt: skip
     assert code == 0, [result for result in results if result["outcome"] == "failed"]
     tested = {result["test"].partition("::")[2] for result in results}

@@ -3,27 +3,43 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from types import ModuleType
 from typing import Any, ClassVar
 
 import array_api_compat.dask.array as dask_array
 import numpy as np
+from dask.array.core import normalize_chunks
 from dask.base import get_scheduler
 
 from tensorplug.backends import DEFAULT_CAPABILITIES, ArrayAPIBackend
 
 
+def _broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
+    """In chunks of the usual size: Dask's own makes one chunk of every new dimension."""
+    if 0 in shape:
+        return dask_array.broadcast_to(x, shape)
+    new = len(shape) - x.ndim
+    kept = (old if size == wanted else "auto"
+            for old, size, wanted in zip(x.chunks, x.shape, shape[new:], strict=True))  # fmt: skip
+    chunks = normalize_chunks((*("auto",) * new, *kept), shape, dtype=x.dtype)
+    return dask_array.broadcast_to(x, shape, chunks=chunks)
+
+
 def _extreme(function: Callable[..., Any], x: Any, dims: Any, keepdim: bool) -> Any:
-    """A largest or smallest element; Dask would only find out later that there is none."""
+    """A largest or smallest element; where there is none, Dask would only say so later."""
+    if 0 not in x.shape:
+        return function(x, axis=dims, keepdims=keepdim)
     if 0 in (x.shape if dims is None else [x.shape[dim] for dim in dims]):
         raise ValueError(f"expected elements to choose from, got shape {x.shape}")
-    return function(x, axis=dims, keepdims=keepdim)
+    return dask_array.sum(x, axis=dims, keepdims=keepdim, dtype=x.dtype)  # empty too
 
 
 class DaskBackend(ArrayAPIBackend):
     """Dask on the CPU: what is not declared, it refuses or does for some shapes only."""
 
     name = "dask"
-    namespace = dask_array
+    namespace = ModuleType(dask_array.__name__)
+    namespace.__dict__.update(vars(dask_array), broadcast_to=_broadcast_to)
     capabilities: ClassVar[frozenset[str]] = DEFAULT_CAPABILITIES - {
         "dlpack_export", "dlpack_import", "dynamic_shapes", "fft", "linalg",
     }  # fmt: skip
