@@ -15,6 +15,7 @@ and replaces single members, or adds ``kernels()``, where the library has someth
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar
@@ -61,6 +62,11 @@ class ArrayAPIBackend(IndexKernels, Backend):
 
     # NumPy's ways, and those of libraries that take its functions over.
     complex_by_table: ClassVar[frozenset[str]] = frozenset(("expm1", "tanh"))
+
+    def version(self) -> str:
+        """The array library's version, which a namespace of array-api-compat does not tell."""
+        library = sys.modules[self._array_type.__module__.partition(".")[0]]
+        return str(getattr(library, "__version__", super().version()))
 
     # --- types ------------------------------------------------------------------------------------
     def native_dtype(self, dtype: DType) -> Any:

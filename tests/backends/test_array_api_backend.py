@@ -79,6 +79,11 @@ def test_types_that_the_library_lacks() -> None:
         OverNumpy().array_dtype(np.array(["a"]))
 
 
+def test_the_version_is_that_of_the_library_of_the_arrays() -> None:
+    assert OverNumpy().version() == np.__version__
+    assert OverStrict().version() == array_api_strict.__version__
+
+
 def test_devices() -> None:
     strict = OverStrict()
     handle = strict.full((2,), 1.5, dtypes.float32, 1)

@@ -16,6 +16,9 @@ from typing import Any
 
 import pytest
 
+import tensorplug as tp
+from tensorplug.autograd.registry import ROWS
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "thirdparty"
 PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
@@ -80,6 +83,37 @@ def test_a_wrong_kernel_is_caught_and_its_distribution_named(tmp_path: Path) -> 
     (failed,) = (result for result in results if result["outcome"] == "failed")
     assert "computed by: kernel 'hardswish' of kernel plugin 'numpy'" in failed["message"]
     assert "tensorplug-fast-kernels 0.1.0" in failed["message"]
+
+
+class Faster:
+    @tp.backends.hookimpl
+    def tensorplug_kernels(self, backend: str) -> dict[str, Any]:
+        return {"exp": lambda x: x} if backend == "numpy" else {}
+
+
+def test_whose_kernel_it_is() -> None:
+    with tp.backends.isolated():
+        tp.device("cpu")
+        assert tp.backends.provider("numpy", "exp") == ""
+        tp.backends.register(Faster(), name="faster")
+        text = "plugin 'faster' registered in this process"
+        assert tp.backends.provider("numpy", "exp").endswith(text)
+        assert tp.backends.provider("numpy", "sin") == tp.backends.provider("nosuch", "exp") == ""
+        tp.backends.unregister("faster")
+        assert tp.backends.provider("numpy", "exp") == ""
+
+
+def test_an_op_runs_as_a_composition_where_asked() -> None:
+    x = tp.tensor([-1.0, 2.0])
+    kernel = ROWS["silu"].kernels[x.device]
+    with x.device.F.composing("silu"):
+        assert ROWS["silu"].kernels[x.device] is not kernel
+        composed = tp.nn.functional.silu(x)
+    assert ROWS["silu"].kernels[x.device] is kernel
+    assert tp.allclose(composed, tp.nn.functional.silu(x))
+    text = "exp on cpu: expected an op with a generic form, but it has none"
+    with pytest.raises(tp.backends.KernelNotFound, match=text), x.device.F.composing("exp"):
+        pass
 
 
 # --- size ----------------------------------------------------------------------------------------
