@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from .backends import Diagnosis, doctor
+from .backends.diagnosis import Diagnosis, doctor
 
 __all__ = ["add_arguments", "run"]
 

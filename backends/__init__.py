@@ -15,7 +15,6 @@ from .array_api import ArrayAPIBackend
 from .base import Backend, Handle, Kernel, Layout, StorageInfo
 from .capabilities import CAPABILITIES, DEFAULT_CAPABILITIES, Capability
 from .device import Device, for_array, get_default_device, set_default_device
-from .diagnosis import Diagnosis, doctor
 from .dtypes import DType
 from .errors import (
     CapabilityError,
@@ -49,7 +48,6 @@ __all__ = [
     "Device",
     "DeviceError",
     "DeviceInfo",
-    "Diagnosis",
     "Event",
     "Handle",
     "Kernel",
@@ -67,7 +65,6 @@ __all__ = [
     "StridedBackend",
     "TensorplugError",
     "devices",
-    "doctor",
     "for_array",
     "get_default_device",
     "hookimpl",

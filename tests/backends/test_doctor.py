@@ -11,7 +11,8 @@ import pytest
 
 from tensorplug import cli
 from tensorplug import doctor as command
-from tensorplug.backends import Diagnosis, OpValueError, doctor
+from tensorplug.backends import OpValueError
+from tensorplug.backends.diagnosis import Diagnosis, doctor
 from tensorplug.backends.sources import Source
 
 HEAD = """
