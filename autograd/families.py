@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import calls, kinds, slow
-from .errors import OpError, OpIndexError, broadcast_error, check_devices
+from .errors import OpError, OpIndexError, OpTypeError, broadcast_error, check_devices
 from .tensor import Tensor
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ def dims_of(name: str, dim: Any, ndim: int) -> tuple[int, ...] | None:
     Raises:
         IndexError: a dimension is out of range.
         RuntimeError: a dimension is named twice.
+        TypeError: a dimension is no whole number.
     """
     if dim is None:
         return None
@@ -125,6 +126,10 @@ def dims_of(name: str, dim: Any, ndim: int) -> tuple[int, ...] | None:
     dims = (dim,) if not isinstance(dim, (tuple, list)) else dim
     found = []
     for d in dims:
+        if not hasattr(d, "__index__"):
+            raise OpTypeError(
+                f"{name}: expected dim to be an int or several, got {d!r}; pass dim=0", op=name
+            )
         d = d.__index__()
         if not -rank <= d < rank:
             raise OpIndexError(

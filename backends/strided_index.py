@@ -135,7 +135,7 @@ def flat_places(kernels: StridedIndexing, x: Any, dim: int, index: Any) -> Any:
         if d == dim:
             places = places + (index if step == 1 else index * step)
         elif index.shape[d] > 1:
-            line = xp.arange(0, index.shape[d] * step, step)
+            line = xp.arange(index.shape[d]) * step
             places = places + line.reshape((-1,) + (1,) * (x.ndim - 1 - d))
         step *= x.shape[d]
     return places

@@ -161,10 +161,10 @@ op("remainder", BINARY, dtype=NUMERIC_REAL, domain=(0.5, 4), ref="remainder",
 
 
 def _fmod(F: Any, x: Any, y: Any) -> Any:
-    rest = F.remainder(F.abs(x), F.abs(y))
-    if F.dtype_of(rest).is_inexact:
-        return F.copysign(rest, x)
-    return F.where(x < 0, -rest, rest)
+    if F.dtype_of(x).is_inexact:
+        return F.copysign(F.remainder(F.abs(x), F.abs(y)), x)
+    rest = F.remainder(x, y)  # the lowest integer has no absolute value to start from
+    return F.where((rest != 0) & ((rest < 0) != (x < 0)), rest - y, rest)
 
 
 op("fmod", BINARY, xp=None, dtype=NUMERIC_REAL, generic=_fmod, domain=(0.5, 4),
