@@ -60,7 +60,7 @@ def types_of(device: str) -> list[DType]:
 def pairs(device: str, thorough: bool) -> list[tuple[DType, DType]]:
     """The pairs of types whose result the device has too."""
     every = [(a, b) for a in types_of(device) for b in types_of(device)]
-    return few(device, [pair for pair in every if supports(device, rule(*pair))], thorough, 6)
+    return few(device, [pair for pair in every if supports(device, rule(*pair))], thorough, 40)
 
 
 def tensor(values: Any, dtype: DType, device: str) -> tp.Tensor:
@@ -133,7 +133,7 @@ def test_joined_types(device: str, pairs: list[tuple[DType, DType]]) -> None:
 
 @pytest.mark.parametrize("number", [True, 3, 2.5, 1j], ids=["bool", "int", "float", "complex"])
 def test_numbers_lift_the_kind_only(device: str, number: Any, thorough: bool) -> None:
-    for dtype in few(device, types_of(device), thorough, 3):
+    for dtype in few(device, types_of(device), thorough, 5):
         want = with_number(dtype, number)
         if not supports(device, want):
             continue
@@ -222,7 +222,7 @@ def result_of(name: str, dtype: DType) -> DType | None:
 @pytest.mark.parametrize("name", RESULTS)
 def test_types_of_results(device: str, name: str, thorough: bool) -> None:
     args = (0,) if name in ("cumsum", "logsumexp") else ()
-    for dtype in few(device, types_of(device), thorough, 3):
+    for dtype in few(device, types_of(device), thorough, 5):
         want = result_of(name, dtype)
         x = np.array([1, 1], dtype.numpy)
         if want is None:
