@@ -28,11 +28,10 @@ _WIDE = {"float": tp.float64, "complex": tp.complex128}
 
 
 def array_of(x: tp.Tensor) -> np.ndarray:
-    """The values on the host; floats as float64, which holds every narrower type exactly."""
+    """A copy of the values; floats as float64, which holds every narrower type exactly."""
     values = x.detach().cpu()
     wide = _WIDE.get(values.dtype.kind)
-    found: np.ndarray = (values if wide is None else values.to(wide)).numpy()
-    return found
+    return np.array((values if wide is None else values.to(wide)).numpy())
 
 
 def _widen(x: tp.Tensor) -> tp.Tensor:

@@ -75,13 +75,14 @@ def test_scatter_along_each_dimension(device: str, dim: int) -> None:
 def test_reduced_places_without_what_was_there(device: str) -> None:
     x, at, source = f64([10, 20, 30, 40]), i64([0, 0, 2, 2, 2]), f64([1, 2, 3, 4, 8])
     for how, want in (("sum", [3, 20, 15, 40]), ("prod", [2, 20, 96, 40]),
-                      ("mean", [1.5, 20, 5, 40]), ("amax", [2, 20, 8, 40]), ("amin", [1, 20, 3, 40])):  # fmt: skip
+                      ("mean", [1.5, 20, 5, 40]), ("amax", [2, 20, 8, 40]),
+                      ("amin", [1, 20, 3, 40])):  # fmt: skip
         args = (x, 0, at, source, how)
         check(device, "scatter_reduce", *args, include_self=False, want=f64(want))
         if how != "sum":
             check(device, "index_reduce", *args, include_self=False, want=f64(want))
-    want = f64([13 / 3, 20, 45 / 4, 40])
-    check(device, "scatter_reduce", x, 0, at, source, "mean", want=want, rtol=1e-14)
+    mean = f64([13 / 3, 20, 45 / 4, 40])
+    check(device, "scatter_reduce", x, 0, at, source, "mean", want=mean, rtol=1e-14)
 
 
 @pytest.mark.parametrize("dim", [0, 1, -1, 2])
@@ -170,7 +171,8 @@ def test_joining(device: str, dim: int) -> None:
 
 def test_moving(device: str, thorough: bool) -> None:
     x = data(3, 4, 5)
-    for shifts, dims in few(device, ((2, 0), (-1, 1), (7, 2), ((1, -2), (0, 2))), thorough, 2):
+    moves: list[tuple[Any, Any]] = [(2, 0), (-1, 1), (7, 2), ((1, -2), (0, 2))]
+    for shifts, dims in few(device, moves, thorough, 2):
         check(device, "roll", x, shifts, dims, want=np.roll(x, shifts, dims))
     check(device, "roll", x, 13, want=np.roll(x, 13))
     for dims in few(device, ((0,), (1, 2), (-1,), (0, 1, 2)), thorough, 2):
