@@ -52,6 +52,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "needs(capability, ...): run only on devices that declare all of them"
     )
+    config.addinivalue_line(
+        "markers", "shared: where each test costs compilations, only some of them are tried"
+    )
     configure(config)
     config.pluginmanager.register(Report(config), "tensorplug-report")
 
@@ -107,10 +110,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         facts = _collected(item)
         item.user_properties.append((_FACTS, facts))
-        (kept if not _has_no_case(item) and wanted(facts) else left).append(item)
+        chosen = wanted(facts) and not _has_no_case(item) and _is_affordable(config, item, facts)
+        (kept if chosen else left).append(item)
     if left:
         config.hook.pytest_deselected(items=left)
     items[:] = sorted(kept, key=lambda item: item.path.name)
+
+
+def _is_affordable(config: pytest.Config, item: pytest.Item, facts: dict[str, Any]) -> bool:
+    """Of tests marked ``shared``, a few are tried where each costs compilations."""
+    shared = item.get_closest_marker("shared") is not None and "case" not in _parameters(item)
+    if not shared or facts["device"] is None:
+        return True
+    shares = max(SHARES[profile_of(config)] // 4, 1)
+    compiles = tp.device(facts["device"]).backend.compiles
+    return not compiles or zlib.crc32(facts["test"].encode()) % shares == 0
 
 
 def _has_no_case(item: pytest.Item) -> bool:

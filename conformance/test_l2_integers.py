@@ -18,6 +18,8 @@ from tensorplug.backends.dtypes import DType
 from tensorplug.conformance.checks import call, check, f32, f64, few, i64, on, refuses
 from tensorplug.conformance.samples import supports
 
+pytestmark = pytest.mark.shared
+
 INTEGERS = (tp.uint8, tp.int8, tp.int16, tp.int32, tp.int64)
 
 

@@ -16,6 +16,8 @@ from tensorplug.backends.dtypes import DType
 from tensorplug.conformance.checks import call, check, f32, f64, few, floats_of, on, refuses
 from tensorplug.conformance.reference import array_of
 
+pytestmark = pytest.mark.shared
+
 
 @pytest.fixture
 def floats(device: str, thorough: bool) -> list[DType]:

@@ -15,6 +15,8 @@ import tensorplug as tp
 from tensorplug.conformance.checks import call, check, f32, f64, few, i64, refuses
 from tensorplug.conformance.samples import supports
 
+pytestmark = pytest.mark.shared
+
 INF, NAN = math.inf, math.nan
 TYPES = (tp.bool, tp.uint8, tp.int8, tp.int32, tp.int64, tp.float16, tp.bfloat16, tp.float32,
          tp.float64)  # fmt: skip

@@ -15,6 +15,8 @@ from tensorplug.backends.dtypes import DType
 from tensorplug.conformance.checks import few, refuses
 from tensorplug.conformance.samples import dtypes_of, supports
 
+pytestmark = pytest.mark.shared
+
 KINDS = ("bool", "int", "float", "complex")
 WIDTHS = {"uint8": 0, "int8": 1, "int16": 2, "int32": 3, "int64": 4}
 

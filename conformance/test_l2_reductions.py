@@ -18,6 +18,8 @@ import tensorplug as tp
 from tensorplug.backends.dtypes import DType
 from tensorplug.conformance.checks import call, check, f32, f64, few, floats_of, i64, refuses
 
+pytestmark = pytest.mark.shared
+
 INF, NAN = math.inf, math.nan
 
 

@@ -15,6 +15,8 @@ from tensorplug.conformance.checks import call, check, f32, f64, few, i64, on, r
 from tensorplug.conformance.reference import array_of
 from tensorplug.conformance.samples import supports
 
+pytestmark = pytest.mark.shared
+
 
 def data(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).uniform(-2, 2, shape)

@@ -29,6 +29,8 @@ from tensorplug.conformance.checks import (
 from tensorplug.conformance.reference import Call, array_of
 from tensorplug.conformance.samples import Case, Sample, cases
 
+pytestmark = pytest.mark.shared
+
 INF, NAN, PI = math.inf, math.nan, math.pi
 N = NAN
 INPUTS = [0.0, -0.0, 1.0, -1.0, INF, -INF, NAN]

@@ -15,6 +15,8 @@ from tensorplug.conformance import naive
 from tensorplug.conformance.checks import call, check, refuses
 from tensorplug.conformance.samples import supports
 
+pytestmark = pytest.mark.shared
+
 NN = "nn.functional."
 TIGHT: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-12}
 

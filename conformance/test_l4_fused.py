@@ -17,7 +17,7 @@ import tensorplug as tp
 from tensorplug.conformance.checks import few, floats_of, i64, on, refuses
 from tensorplug.conformance.reference import array_of
 
-pytestmark = pytest.mark.needs("float64")
+pytestmark = [pytest.mark.needs("float64"), pytest.mark.shared]
 
 F = tp.nn.functional
 

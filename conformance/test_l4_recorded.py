@@ -15,7 +15,7 @@ import tensorplug as tp
 from tensorplug.conformance import recipes
 from tensorplug.conformance.checks import few
 
-pytestmark = pytest.mark.needs("float64")
+pytestmark = [pytest.mark.needs("float64"), pytest.mark.shared]
 
 
 @cache
