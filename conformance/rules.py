@@ -21,7 +21,7 @@ __all__ = ["is_negative", "page"]
 def is_negative(test: ast.FunctionDef) -> bool:
     """Whether a test is about what must be refused."""
     names = (getattr(n, "attr", None) or getattr(n, "id", None) for n in ast.walk(test))
-    return any(name in ("raises", "refused") for name in names)
+    return any(name in ("raises", "refused", "refuses") for name in names)
 
 
 def page() -> str:
