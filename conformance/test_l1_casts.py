@@ -141,7 +141,7 @@ def test_narrow_floats_round_and_overflow(device: str) -> None:
 
 def test_casts_to_bool_and_of_bool(device: str) -> None:
     for dtype in dtypes_of(device):
-        values = [0, 1, 2, 3] + [-1, -2] * (dtype.kind != "uint")
+        values: list[Any] = [0, 1, 2, 3] + [-1, -2] * (dtype.kind != "uint")
         values = [0, 1] if dtype is tp.bool else values
         if dtype.is_inexact:
             values += [0.5, -0.0, np.nan, np.inf, -np.inf, float(tp.finfo(dtype).tiny)]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,10 @@ def check_view(view: tp.Tensor, base: tp.Tensor, fails: Callable[[str], str]) ->
         )
 
 
+def _told(call: Call, kind: str, text: str) -> str:
+    return call.fails(f"{kind}: {text}")
+
+
 def numbered(x: tp.Tensor, kind: str) -> tuple[tp.Tensor, tp.Tensor]:
     """A tensor of the shape of ``x``, in a layout, over memory that holds its own positions."""
     view, base = LAYOUTS[kind](x)
@@ -124,7 +129,7 @@ def test_views_show_their_base_and_are_written_through(
             for number in range(count):
                 x, base = numbered(sample.args[0], kind)
                 view = _views(case, Sample((x, *sample.args[1:]), sample.kwargs), device)[number]
-                check_view(view, base, lambda text, c=call, k=kind: c.fails(f"{k}: {text}"))
+                check_view(view, base, partial(_told, call, kind))
 
 
 # --- chains ---------------------------------------------------------------------------------------
@@ -173,7 +178,7 @@ def test_chains_of_views_are_laid_out_and_written_through(device: str, thorough:
         view = _apply(steps, x)
         text = f"{' -> '.join(steps)} of a (4, 5, 6) tensor on {device}"
         check_layout(view, model, a, text)
-        check_view(view, x, lambda problem, t=text: f"{t}: {problem}")
+        check_view(view, x, partial("{}: {}".format, text))
 
 
 def check_layout(view: tp.Tensor, model: np.ndarray, base: np.ndarray, text: str) -> None:

@@ -180,6 +180,7 @@ def test_gradients_wait_for_what_is_queued(device: str) -> None:
     w = busy(device, 2.0).detach().requires_grad_()
     loss = (w @ busy(device, 1.0)).sum()
     loss.backward()
+    assert w.grad is not None
     with tp.no_grad():
         w.sub_(w.grad / SIDE)
     got = float(w.grad[0, 0].item()), float(w[3, 3].item()), float(loss.item())

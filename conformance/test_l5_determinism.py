@@ -116,7 +116,7 @@ def test_a_call_after_its_arguments_were_written_to_sees_them(case: Case, device
 
 def _shapes(sample: Sample) -> str:
     """The arguments without the values of the tensors."""
-    return repr(sample.map(lambda x: (tuple(x.shape), x.dtype)))  # type: ignore[arg-type]
+    return repr(sample.map(lambda x: (tuple(x.shape), x.dtype)))
 
 
 # --- arguments that are equal, but not the same ---------------------------------------------------

@@ -11,6 +11,7 @@ import os
 import pickle
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -152,11 +153,15 @@ def test_memory_comes_back_from_an_exchange(device: str) -> None:
     assert grown < SPARE, f"DLPack on {device}: {grown} bytes more after {ROUNDS} rounds"
 
 
+def _round_trip(x: tp.Tensor, one: str, other: str) -> None:
+    x.to(one).to(other)
+
+
 def test_memory_comes_back_from_copies_between_devices(device: str) -> None:
     for other in other_devices(device):
         x = tp.full((COUNT,), 0.5, device=other)
         for name in (device, other):
-            grown = growth(name, lambda x=x, other=other: x.to(device).to(other))
+            grown = growth(name, partial(_round_trip, x, device, other))
             assert grown < SPARE, f"{other} to {device} and back: {grown} bytes more on {name}"
 
 
@@ -169,6 +174,7 @@ def _step(device: str, number: int) -> float:
     y = (x * number + 1.5).view(3, 1)[1:]
     loss = (y @ y.T).sum() / 7
     loss.backward()
+    assert x.grad is not None
     with tp.no_grad():
         x[0] = number
         x.sub_(x.grad * 0.1)
