@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 import tensorplug as tp
-from tensorplug.backends import API_VERSION
 from tensorplug.backends.plugging import current
 from tensorplug.conformance import SUITE_VERSION
 from tensorplug.conformance.causes import causes
@@ -114,13 +113,14 @@ def complete(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _describe(device: str) -> dict[str, Any]:
     """The device under test: library, plugin, contract version, capabilities."""
     where = tp.device(device)
-    source = current().load(where.type).claim.source
+    claim = current().load(where.type).claim
+    source = claim.source
     return {
         "library": where.backend.name,
         "library_version": where.backend.version(),
         "plugin": source.distribution or source.name,
         "plugin_version": source.version,
-        "contract": API_VERSION,
+        "contract": claim.spec.api,
         "capabilities": sorted(where.capabilities),
     }
 
