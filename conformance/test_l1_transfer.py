@@ -29,7 +29,7 @@ def test_every_type_survives_the_way_to_other_devices(device: str) -> None:
 
 
 def test_views_arrive_with_their_values(device: str) -> None:
-    a = np.arange(24.0).reshape(4, 6)
+    a = np.arange(24, dtype=np.float32).reshape(4, 6)
     x = tp.tensor(a, device=device)
     for other in ["cpu", *other_devices(device)]:
         assert same(x.t()[::2].to(other), a.T[::2])
@@ -130,17 +130,17 @@ def test_more_than_one_element_is_no_number(device: str) -> None:
 
 
 def test_dlpack_to_numpy(device: str) -> None:
-    x = tp.tensor(np.arange(6.0).reshape(2, 3), device=device)
+    x = tp.tensor(np.arange(6, dtype=np.float32).reshape(2, 3), device=device)
     try:
         got = np.from_dlpack(x)
     except (BufferError, RuntimeError, AttributeError):
         assert not tp.device(device).backend.shares_host_memory
         return
-    assert np.array_equal(got, np.arange(6.0).reshape(2, 3))
+    assert np.array_equal(got, np.arange(6, dtype=np.float32).reshape(2, 3))
 
 
 def test_dlpack_keeps_strides_and_offsets(device: str) -> None:
-    a = np.arange(24.0).reshape(4, 6)
+    a = np.arange(24, dtype=np.float32).reshape(4, 6)
     x = tp.tensor(a, device=device)
     for view, part in ((x.t(), a.T), (x[1:, ::2], a[1:, ::2]), (x[2], a[2]), (x[1, 1], a[1, 1])):
         again = tp.from_dlpack(view)
@@ -148,7 +148,7 @@ def test_dlpack_keeps_strides_and_offsets(device: str) -> None:
 
 
 def test_dlpack_from_numpy_shares_memory() -> None:
-    a = np.arange(4.0)
+    a = np.arange(4, dtype=np.float32)
     x = tp.from_dlpack(a[::2])
     a[2] = 9
     assert x.tolist() == [0, 9]
@@ -181,7 +181,7 @@ def test_pickle_keeps_values_type_device_and_grad(device: str) -> None:
 
 
 def test_pickle_of_a_view_has_the_values_of_the_view(device: str) -> None:
-    x = tp.tensor(np.arange(6.0).reshape(2, 3), device=device)
+    x = tp.tensor(np.arange(6, dtype=np.float32).reshape(2, 3), device=device)
     for view in (x.t(), x[:, ::2], x[1], x[:, ::-1]):
         assert pickle.loads(pickle.dumps(view)).tolist() == view.tolist()
 

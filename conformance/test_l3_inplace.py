@@ -182,7 +182,7 @@ def test_a_leaf_that_requires_grad_is_refused(device: str) -> None:
 
 def test_overlapping_copies_read_before_they_write(device: str) -> None:
     for step in (1, -1):
-        a = np.arange(8.0)
+        a = np.arange(8, dtype=np.float32)
         x = tp.tensor(a, device=device)
         target, source = (slice(1, None), slice(None, -1))[::step]
         x[target].copy_(x[source])
@@ -191,7 +191,7 @@ def test_overlapping_copies_read_before_they_write(device: str) -> None:
         x[target] += x[source]
         a[target] = a[target] + a[source].copy()
         assert x.tolist() == a.tolist()
-    x = tp.tensor(np.arange(9.0).reshape(3, 3), device=device)
+    x = tp.tensor(np.arange(9, dtype=np.float32).reshape(3, 3), device=device)
     x.copy_(x.t())
     assert x.tolist() == [[0, 3, 6], [1, 4, 7], [2, 5, 8]]
 

@@ -257,8 +257,8 @@ def test_parts_of_complex_numbers(device: str) -> None:
 def test_views_outlive_their_base(device: str) -> None:
     for make in (lambda x: x[1:], lambda x: x.T[::2], lambda x: x.view(-1), lambda x: x.detach(),
                  lambda x: x[1:][0][::-1], lambda x: x.expand(2, 4, 5)):  # fmt: skip
-        x = tp.tensor(np.arange(20.0).reshape(4, 5), device=device)
-        view, want = make(x), make(tp.tensor(np.arange(20.0).reshape(4, 5)))
+        x = tp.tensor(np.arange(20, dtype=np.float32).reshape(4, 5), device=device)
+        view, want = make(x), make(tp.tensor(np.arange(20, dtype=np.float32).reshape(4, 5)))
         del x
         other = [tp.full((4, 5), -1.0, device=device) for _ in range(4)]
         assert view.tolist() == want.tolist(), f"a view on {device} lost its memory"

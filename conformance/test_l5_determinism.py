@@ -165,7 +165,7 @@ def test_calls_on_equal_shapes_of_other_types_are_told_apart(device: str) -> Non
 
 
 def test_shapes_that_are_told_apart_only_by_where_they_break(device: str) -> None:
-    a = np.arange(12.0)
+    a = np.arange(12, dtype=np.float32)
     for shape in [(3, 4), (4, 3), (2, 6), (6, 2), (12,), (1, 12), (12, 1), (2, 3, 2), (3, 4)]:
         x, b = tp.tensor(a.reshape(shape), device=device), a.reshape(shape)
         for dim in range(len(shape)):
@@ -178,13 +178,13 @@ def test_shapes_that_are_told_apart_only_by_where_they_break(device: str) -> Non
 
 
 def test_lists_and_arrays_may_change_between_calls(device: str) -> None:
-    x = tp.tensor(np.arange(24.0).reshape(2, 3, 4), device=device)
-    dims, at, values = [0, 1], [0, 1], np.zeros(3)
+    x = tp.tensor(np.arange(24, dtype=np.float32).reshape(2, 3, 4), device=device)
+    dims, at, values = [0, 1], [0, 1], np.zeros(3, np.float32)
     for step in range(3):
         dims[:] = [step % 3, (step + 1) % 3]
         at[:] = [step % 2, 1 - step % 2]
         values[:] = step
-        a = np.arange(24.0).reshape(2, 3, 4)
+        a = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
         assert x.sum(dims).tolist() == a.sum(tuple(dims)).tolist(), f"sum over {dims}"
         assert x[at].tolist() == a[at].tolist(), f"x[{at}]"
         assert tp.tensor(values, device=device).tolist() == values.tolist()
