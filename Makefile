@@ -29,7 +29,7 @@ THIRDPARTY_FILES := $(shell find $(THIRDPARTY) $(THIRDPARTY_TORCH) -type f -not 
 	-not -path '*.egg-info/*' -not -path '*/build/*' 2>/dev/null)
 
 .PHONY: help setup setup-parity demo examples test conformance array-api lint format types stubs \
-	rules freeze bench parity lock clean
+	rules freeze bench parity test-gpu lock clean
 
 help:
 	@echo 'make demo         train a digit classifier on cpu and xla:0, in a minute'
@@ -41,6 +41,7 @@ help:
 	@echo 'make stubs        rewrite the type stubs from the registry'
 	@echo 'make rules        rewrite docs/conformance-rules.md from the suite'
 	@echo 'make parity       compare with PyTorch (installs it into $(VENV))'
+	@echo 'make test-gpu     everything that needs an NVIDIA GPU'
 	@echo 'make bench        benchmarks'
 	@echo 'make setup        create $(VENV) with everything a developer needs'
 	@echo 'make lock         rewrite constraints.txt from what pip picks today'
@@ -157,6 +158,22 @@ freeze: $(VENV)/.stamp-dev
 
 bench: $(VENV)/.stamp-dev
 	@$(ENV) $(BIN)/python benchmarks/run.py $(ARGS)
+
+# Everything that needs an NVIDIA GPU. The driver says which CuPy it serves.
+GPU_PYTEST = XLA_FLAGS= $(BIN)/python -m pytest
+DRIVER = nvidia-smi 2>/dev/null | sed -nE 's/.*CUDA Version: ([0-9]+).*/\1/p'
+
+test-gpu: setup
+	@test -n "$$($(DRIVER))" || { echo >&2 'make test-gpu: expected an NVIDIA GPU and its driver,' \
+	'got none (nvidia-smi finds no CUDA version); run it on a machine that has them'; exit 1; }
+	@cuda=$$($(DRIVER)); test $$cuda -ge 13 || cuda=12; test $$cuda -lt 13 || cuda=13; \
+	echo "installing CuPy, JAX and PyTorch for CUDA $$cuda"; \
+	$(call quiet,$(PIP) -e ".[dev$(,)cuda$$cuda]" "jax[cuda$$cuda]" torch)
+	$(GPU_PYTEST) tests/cuda $(ARGS)
+	TENSORPLUG_CUDA_BLOCKING=1 $(GPU_PYTEST) --pyargs tensorplug.conformance --device cuda:0 \
+	--device xla:0 $(ARGS)
+	$(BIN)/tensorplug demo --device cuda:0
+	$(BIN)/python -m benchmarks.cuda
 
 parity: $(VENV)/.stamp-parity
 	$(PYTEST) -n $(JOBS) tests/parity $(ARGS)

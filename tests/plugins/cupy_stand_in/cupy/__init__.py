@@ -18,7 +18,7 @@ import numpy as _np
 from . import cuda as cuda
 from . import _functions
 from ._array import check as _check, ndarray as ndarray
-from ._functions import NAMED as _NAMED, NAMES as _NAMES, function as _function, give as _give
+from ._functions import NAMED as _NAMED, NAMES as _NAMES, function as _function
 from ._functions import ufunc as ufunc
 from ._raw import ElementwiseKernel as ElementwiseKernel, RawModule as RawModule
 

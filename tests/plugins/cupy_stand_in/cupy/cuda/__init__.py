@@ -228,8 +228,9 @@ class Stream:
         self, null: bool = False, non_blocking: bool = False, ptds: bool = False,
         priority: int | None = None,
     ) -> None:  # fmt: skip
-        Stream._numbers[0] += 0 if null else 1
-        self.ptr, self.device_id, self.done = Stream._numbers[0] * 16, current(), True
+        Stream._numbers[0] += 1
+        self.ptr = 0 if null else Stream._numbers[0] * 16
+        self.device_id, self.done = current(), True
 
     def synchronize(self) -> None:
         COUNT.waits += 1
