@@ -1,5 +1,6 @@
 """For tests of the cuda devices: ``make test-gpu`` runs them on a GPU, ``make test`` on a stand-in
-for CuPy (``tests/plugins/cupy_stand_in``)."""
+for CuPy (``tests/plugins/cupy_stand_in``).
+"""
 
 from __future__ import annotations
 

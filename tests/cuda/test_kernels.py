@@ -64,7 +64,8 @@ def _both(function, *tensors: tp.Tensor, device: str, tolerance: float = 1e-5) -
     lambda x: x.softmax(-1), lambda x: x.log_softmax(-1), lambda x: x.softmax(0), F.gelu, F.silu,
     lambda x: F.gelu(x, approximate="tanh"), tp.sigmoid, lambda x: F.leaky_relu(x, 0.1), F.relu,
     lambda x: F.layer_norm(x, x.shape[-1:]), lambda x: F.rms_norm(x, x.shape[-1:]),
-    lambda x: x.cummax(-1).values, lambda x: x.sort(dim=-1, stable=True).values, lambda x: x.amax(-1),
+    lambda x: x.cummax(-1).values, lambda x: x.sort(dim=-1, stable=True).values,
+    lambda x: x.amax(-1),
 ])  # fmt: skip
 def test_of_one_tensor(device: str, function, shape, dtype) -> None:
     tolerance = {tp.float16: 2e-2, tp.bfloat16: 1e-1}.get(dtype, 1e-5)

@@ -35,14 +35,13 @@ def test_the_tests_for_gpus_pass_on_the_stand_in() -> None:
 
 
 @needs_compiler
-@pytest.mark.parametrize("device", ["cuda:0", "cuda:1"])
-def test_the_conformance_suite_passes_on_the_stand_in(device: str) -> None:
-    functions = ("index_add", "softmax", "nn.functional.layer_norm", "where", "nn.functional.gelu",
-                 "linalg.solve", "topk", "scatter_reduce", "nn.functional.conv2d", "floor_divide",
-                 "sort", "cummax", "nn.functional.max_pool2d")  # fmt: skip
+def test_the_conformance_suite_passes_on_the_stand_in() -> None:
+    """A part of it, on the second device, where every kernel has to enter the right one."""
+    functions = ("index_add", "softmax", "where", "linalg.solve", "topk", "scatter_reduce",
+                 "nn.functional.conv2d", "floor_divide")  # fmt: skip
     chosen = [f"--function={name}" for name in functions]
-    _pytest("--pyargs", "tensorplug.conformance", "--device", device, *chosen,
-            "-k", "test_l1_transfer or test_l2 or test_l3_inplace or test_l4",
+    _pytest("--pyargs", "tensorplug.conformance", "--device", "cuda:1", *chosen,
+            "-k", "test_l1_transfer or test_l2_forward or test_l3_inplace or test_l4_gradients",
             TENSORPLUG_CUDA_BLOCKING="1")  # fmt: skip
 
 
