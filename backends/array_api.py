@@ -198,6 +198,8 @@ class ArrayAPIBackend(IndexKernels, Backend):
     def from_host(self, array: np.ndarray, device: int) -> Handle:
         self.native_dtype(dtypes.from_numpy(array.dtype))  # a clear error for types it lacks
         plain = np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")
+        if min(plain.strides, default=0) < 0:  # of a dimension of size 1, which PyTorch refuses
+            plain = plain.copy()
         if array.dtype == dtypes.bfloat16.numpy:  # a type of ml_dtypes, which few libraries know
             words = FromWords(plain.view(np.uint16))
             return self.receive(words, device, True)
