@@ -65,6 +65,16 @@ def test_many_tests_are_negative(collected: list[str]) -> None:
     assert share >= 0.15, f"expected 15 % of the tests to be negative, got {share:.0%}"
 
 
+def test_of_shared_tests_few_are_tried_where_each_costs_compilations() -> None:
+    words = ("-m", "pytest", "--pyargs", SUITE, "--collect-only", "-q", "-p", "no:cacheprovider")
+    words = (*words, "--import-mode=importlib", "-k", "l2_windows")
+    found = {}
+    for device in ("cpu", "xla:0"):
+        done = run(ROOT / "docs", *words, "--device", device, "--profile", "quick")
+        found[device] = sum("::" in line for line in done.stdout.splitlines())
+    assert 0 < found["xla:0"] < found["cpu"] / 4, found
+
+
 # --- the command ---------------------------------------------------------------------------------
 
 
