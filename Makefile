@@ -29,7 +29,7 @@ THIRDPARTY_FILES := $(shell find $(THIRDPARTY) $(THIRDPARTY_TORCH) -type f -not 
 	-not -path '*.egg-info/*' -not -path '*/build/*' 2>/dev/null)
 
 .PHONY: help setup setup-parity demo examples test conformance array-api lint format types stubs \
-	rules freeze bench parity test-gpu lock clean
+	rules freeze bench parity gpu test-gpu lock clean
 
 help:
 	@echo 'make demo         train a digit classifier on cpu and xla:0, in a minute'
@@ -163,9 +163,11 @@ bench: $(VENV)/.stamp-dev
 GPU_PYTEST = XLA_FLAGS= $(BIN)/python -m pytest
 DRIVER = nvidia-smi 2>/dev/null | sed -nE 's/.*CUDA Version: ([0-9]+).*/\1/p'
 
-test-gpu: setup
+gpu:
 	@test -n "$$($(DRIVER))" || { echo >&2 'make test-gpu: expected an NVIDIA GPU and its driver,' \
 	'got none (nvidia-smi finds no CUDA version); run it on a machine that has them'; exit 1; }
+
+test-gpu: gpu setup
 	@cuda=$$($(DRIVER)); test $$cuda -ge 13 || cuda=12; test $$cuda -lt 13 || cuda=13; \
 	echo "installing CuPy, JAX and PyTorch for CUDA $$cuda"; \
 	$(call quiet,$(PIP) -e ".[dev$(,)cuda$$cuda]" "jax[cuda$$cuda]" torch)

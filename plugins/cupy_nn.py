@@ -199,8 +199,9 @@ def _three(sizes: Sizes, filler: int) -> tuple[Any, ...]:
     return tuple(np.int32(n) for n in (*(filler,) * (3 - len(sizes)), *sizes))
 
 
-def _max_pool(x: Any, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, out: Sizes,
-              values: bool) -> Any:  # fmt: skip
+def _max_pool(
+    values: bool, x: Any, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, out: Sizes
+) -> Any:  # fmt: skip
     x, rank = cupy.ascontiguousarray(x), len(kernel)
     held = x.view(np.uint8) if x.dtype.kind == "b" else x
     shape = (*x.shape[:-rank], *out)
@@ -214,10 +215,10 @@ def _max_pool(x: Any, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Si
 
 def _pooling() -> Mapping[str, Kernel]:
     def maximum(x: Any, *where: Any) -> Any:
-        return _max_pool(x, *where, values=True)
+        return _max_pool(True, x, *where)
 
     def indices(x: Any, *where: Any) -> Any:
-        return _max_pool(x, *where, values=False)
+        return _max_pool(False, x, *where)
 
     def spread(g: Any, found: Any, size: Sizes, distinct: bool) -> Any:
         lead, inner = g.shape[: -len(size)], math.prod(size)
