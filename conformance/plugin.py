@@ -15,6 +15,7 @@ import pytest
 
 import tensorplug as tp
 from tensorplug.autograd.registry import FUNCTIONS
+from tensorplug.backends import CAPABILITIES
 from tensorplug.conformance import SHARES, badge, page
 from tensorplug.conformance.failures import facts as facts_of
 from tensorplug.conformance.levels import is_candidate, level_of
@@ -150,9 +151,11 @@ def _collected(item: pytest.Item) -> dict[str, Any]:
         row = case.public.row
         found |= {"function": case.public.qualname, "dtype": case.dtype.name}
         found["needs"] += [row.needs] if row is not None and row.needs else []
-    else:  # a test that is tried for some functions by name
-        named = [v for v in parameters.values() if isinstance(v, str) and v in FUNCTIONS]
+    else:  # a test that is tried for some functions, or capabilities, by name
+        words = [value for value in parameters.values() if isinstance(value, str)]
+        named = [word for word in words if word in FUNCTIONS]
         found["function"] = named[0] if len(named) == 1 else None
+        found["needs"] += [word for word in words if word in CAPABILITIES]
     found["candidate"] = is_candidate(f"{file}::{found['name']}", found["function"])
     return {**EMPTY, **found}
 

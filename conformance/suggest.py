@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import tensorplug as tp
+from tensorplug.autograd.registry import FUNCTIONS
 from tensorplug.backends import CAPABILITIES, DEFAULT_CAPABILITIES
 from tensorplug.conformance.report import complete
 from tensorplug.conformance.samples import DTYPES
@@ -22,14 +23,17 @@ def suggestion(report: Mapping[str, Any], device: str) -> str:
     failed: set[str] = set()
     for result in complete(report["results"]):
         if result["device"] == device:
-            facts = {*result["needs"], *([result["dtype"]] if result["dtype"] else [])}
-            (passed if result["outcome"] == "passed" else failed).update(facts)
-    good = {name for name in CAPABILITIES if name in passed - failed}
+            public = FUNCTIONS.get(result["function"] or "")
+            facts = {*result["needs"], result["dtype"], public.namespace if public else ""}
+            good = result["outcome"] == "passed"
+            if good or not result["blocked_by"]:  # what follows from another failure says nothing
+                (passed if good else failed).update(facts)
+    fit = {name for name in CAPABILITIES if name in passed - failed}
     untried = sorted(set(CAPABILITIES) - passed - failed)
     types = [dtype.name for dtype in DTYPES if dtype.name in passed - failed]
     lines = [
         f"{device} ({tp.device(device).backend.name}) could declare:",
-        f"    capabilities = {_as_code(good | (DEFAULT_CAPABILITIES & set(untried)))}",
+        f"    capabilities = {_as_code(fit | (DEFAULT_CAPABILITIES & set(untried)))}",
         f"    types, for supports_dtype: {', '.join(types) or 'none'}",
     ]
     if untried:

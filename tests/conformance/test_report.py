@@ -47,10 +47,22 @@ class Wrong(NumpyBackend):
         return False
 
 
+class Lacking(NumpyBackend):
+    name = "lacking"
+    shares_host_memory = False
+    capabilities = DEFAULT_CAPABILITIES - {"fft"}
+
+    def owns(self, array):
+        return False
+
+
 class Plugin:
     @hookimpl
     def tensorplug_backends(self):
-        return [BackendSpec("wrong", "wrong_plugin:Wrong")]
+        return [
+            BackendSpec("wrong", "wrong_plugin:Wrong"),
+            BackendSpec("lacking", "wrong_plugin:Lacking"),
+        ]
 
 
 register(Plugin(), name="wrong")
@@ -208,13 +220,17 @@ def test_a_seed_gives_other_values_and_is_told(run: Run) -> None:
 
 
 def test_what_a_device_could_declare_is_suggested(run: Run) -> None:
-    words = ("--device", "wrong:0", "--op", "fft.fft", "--op", "linalg.inv", "--op", "remainder")
-    done = conformance(run.folder, *words, "--suggest")
-    assert "wrong:0 (wrong) could declare:" in done.stdout
+    words = ("--device", "lacking:0", "--op", "fft.fft", "--op", "linalg.inv", "--suggest")
+    done = conformance(run.folder, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "lacking:0 (lacking) could declare:" in done.stdout
     assert "capabilities = DEFAULT_CAPABILITIES\n" in done.stdout
     types = done.stdout.partition("for supports_dtype: ")[2].partition("\n")[0]
-    assert "complex128" in types
+    assert {"float32", "float64", "complex64", "complex128"} <= set(types.split(", "))
+    done = conformance(run.folder, "--device", "wrong:0", "--op", "remainder", "--suggest")
+    types = done.stdout.partition("for supports_dtype: ")[2].partition("\n")[0]
     assert "float64" not in types.split(", ")  # remainder fails with it
+    assert "uint8" in types.split(", ")
 
 
 @pytest.mark.parametrize(
