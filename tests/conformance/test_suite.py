@@ -15,6 +15,7 @@ import pytest
 
 from tensorplug.autograd.registry import FUNCTIONS
 from tensorplug.backends import CAPABILITIES
+from tensorplug.conformance import rules
 from tensorplug.conformance.rules import is_negative
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -73,6 +74,11 @@ def test_of_shared_tests_few_are_tried_where_each_costs_compilations() -> None:
         done = run(ROOT / "docs", *words, "--device", device, "--profile", "quick")
         found[device] = sum("::" in line for line in done.stdout.splitlines())
     assert 0 < found["xla:0"] < found["cpu"] / 4, found
+
+
+def test_the_page_of_rules_is_that_of_the_suite() -> None:
+    written = (ROOT / "docs" / "conformance-rules.md").read_text("utf-8")
+    assert written == rules.page(), "docs/conformance-rules.md is stale: run `make rules`"
 
 
 # --- the command ---------------------------------------------------------------------------------
