@@ -45,7 +45,7 @@ def test_it_tells_its_version_and_its_devices(device: str) -> None:
 def test_memory_figures_are_whole_numbers(device: str) -> None:
     where = tp.device(device)
     figures = where.backend.memory(where.index)
-    assert set(figures) <= {"total", "free", "allocated"}, figures
+    assert set(figures) <= {"total", "free", "allocated", "reserved", "peak"}, figures
     assert all(type(value) is int and value >= 0 for value in figures.values()), figures
 
 

@@ -6,6 +6,7 @@ Here is what concerns the device: finding it, memory, transfers, streams. Kernel
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -20,6 +21,7 @@ from ..backends.base import Handle, Kernel, Layout, StorageInfo
 from ..backends.capabilities import DEFAULT_CAPABILITIES
 from ..backends.dlpack import NO_EXCHANGE
 from ..backends.dtypes import DType
+from ..backends.errors import OutOfMemoryError
 from ..backends.strided import StridedBackend
 from ..backends.strided_kernels import into_kernels, kernels
 from . import cupy_blas, cupy_elementwise, cupy_nn, cupy_optim, cupy_order, cupy_special
@@ -235,7 +237,15 @@ class CupyBackend(CupyIndexing, StridedBackend):
             value = value.real
         cupy.copyto(handle, value, casting="unsafe")
 
-    # --- types ----------------------------------------------------------------------------------
+    # --- creation -------------------------------------------------------------------------------
+    def full(self, shape: tuple[int, ...], value: Any, dtype: DType, device: int) -> Handle:
+        _check_size(shape, dtype, device)
+        return super().full(shape, value, dtype, device)
+
+    def empty(self, shape: tuple[int, ...], dtype: DType, device: int) -> Handle:
+        _check_size(shape, dtype, device)
+        return super().empty(shape, dtype, device)
+
     def scalar(self, value: Any, dtype: DType, device: int) -> Any:
         if dtype in self.weak_numbers:
             return value
@@ -300,6 +310,17 @@ def _at_last(kernel: Callable[..., Any], devices: Sequence[Any]) -> Callable[...
             return kernel(*given)
 
     return entered
+
+
+def _check_size(shape: tuple[int, ...], dtype: DType, device: int) -> None:
+    """Refuse what cannot be counted in 63 bits: CuPy (14.2) does not notice, and writes."""
+    size = math.prod(shape) * dtype.itemsize
+    if size >= 1 << 63:
+        raise OutOfMemoryError(
+            f"cuda:{device}: expected room for {size} bytes, which no device has, for {dtype} of "
+            f"shape {shape}; make the tensor smaller",
+            got=size,
+        )
 
 
 def _version(number: int) -> str:

@@ -145,6 +145,10 @@ def test_no_memory_left_is_said_with_sizes(device: str) -> None:
     free, _ = tp.cuda.mem_get_info(device)
     with pytest.raises(tp.cuda.OutOfMemoryError, match=f"{device}: expected room for .* MiB, but"):
         tp.empty(2 * free, dtype=tp.uint8, device=device)
+    with pytest.raises(
+        tp.cuda.OutOfMemoryError, match=f"{device}: expected room for {2**65} bytes"
+    ):
+        tp.empty(2**62, 8, dtype=tp.uint8, device=device)
     assert x.tolist() == [1, 1, 1, 1]
 
 

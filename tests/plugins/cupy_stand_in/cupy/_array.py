@@ -7,6 +7,7 @@ with while its device is the current one.
 from __future__ import annotations
 
 import ctypes
+import math
 import operator
 from types import SimpleNamespace
 from typing import Any
@@ -35,7 +36,7 @@ class ndarray:
         dtype = np.dtype(dtype)
         if dtype.name.startswith("float8") or dtype.kind in "OUSM":
             raise ValueError(f"Unsupported dtype {dtype}")
-        count = int(np.prod(shape, dtype=np.int64))
+        count = math.prod(shape)
         if memptr is None:
             assert strides is None
             memptr = cuda.alloc(count * dtype.itemsize)
