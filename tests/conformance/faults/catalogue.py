@@ -1,0 +1,35 @@
+"""All faults and variations, each a device type of its own; a pytest plugin that declares them."""
+
+from __future__ import annotations
+
+from tensorplug.backends import BackendSpec, hookimpl, register
+
+from . import compute, nets, numerics, order, storage, system, variations, writes
+from .base import Clean, Fault, fault
+from .reserve import RESERVE
+
+__all__ = ["ALL", "CLEAN", "FAULTS", "RESERVE", "VARIATIONS"]
+
+CLEAN = fault("clean", "nothing is wrong", "clean", Clean)
+AREAS = (storage, writes, compute, order, nets, numerics, system)
+
+FAULTS: tuple[Fault, ...] = tuple(
+    sorted((f for area in AREAS for f in area.FAULTS), key=lambda f: int(f.id[1:]))
+)
+VARIATIONS: tuple[Fault, ...] = variations.VARIATIONS
+
+ALL = {f.type: f for f in (CLEAN, *FAULTS, *RESERVE, *VARIATIONS)}
+
+globals().update({f"Backend_{f.type}": f.backend for f in ALL.values()})
+
+
+class Plugin:
+    """Declares every faulty backend under its own device type."""
+
+    @hookimpl
+    def tensorplug_backends(self) -> list[BackendSpec]:
+        """One device type each."""
+        return [BackendSpec(f.type, f"{__name__}:Backend_{f.type}") for f in ALL.values()]
+
+
+register(Plugin(), name="faults")
