@@ -36,6 +36,7 @@ help:
 	@echo 'make examples     run all programs in examples/ with small settings; DEVICE=cpu'
 	@echo 'make test         the tests, then the conformance suite on all devices'
 	@echo 'make conformance  the conformance suite only; DEVICES="cpu xla:0"'
+	@echo 'make faults       the suite on backends that are wrong on purpose; WRITE=1 rewrites the table'
 	@echo 'make array-api    the public array API suite, from the checkout $$ARRAY_API_TESTS; DEVICE=cpu'
 	@echo 'make lint types   ruff; mypy'
 	@echo 'make stubs        rewrite the type stubs from the registry'
@@ -110,6 +111,16 @@ test: setup
 
 conformance: setup
 	$(PYTEST) -n $(JOBS) --pyargs tensorplug.conformance $(DEVICES:%=--device %) $(ARGS)
+
+# The suite itself is tested: every seeded fault must be found, nothing else may be flagged.
+FAULTS = $(ENV) PYTHONPATH='$(CURDIR)/tests/conformance' $(BIN)/python -m faults
+
+faults: setup
+	$(FAULTS) --workers $(JOBS) --json build/faults/matrix.json \
+	$(if $(WRITE),--write docs/conformance-faults.md) $(ARGS)
+
+mutants: setup
+	$(FAULTS).mutation --workers $(JOBS) $(ARGS)
 
 # The public suite as it is, without lists of skips or expected failures; tests/array_api/unskip.py
 # runs the tests too that the suite itself marks as flaky.

@@ -8,7 +8,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import catalogue, runner
+from . import catalogue, runner, tables
+from .base import Fault
+from .outcome import Outcome
 
 PARTS = {
     "clean": (catalogue.CLEAN,),
@@ -18,34 +20,64 @@ PARTS = {
 }
 
 
-def main() -> int:
-    """Run what the command line asks for; 1 if a fault survives or a variation is flagged."""
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__)
     parser.add_argument("ids", nargs="*", help="faults such as F01 (default: all)")
-    parser.add_argument("--part", action="append", choices=sorted(PARTS))
+    parser.add_argument("--part", action="append", choices=sorted(PARTS), help="only this part")
     parser.add_argument("--quick", action="store_true", help="stop at each first failure")
     parser.add_argument("--full", action="store_true", help="the whole suite for each fault")
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--keep", type=Path, help="a folder for logs and reports")
-    args = parser.parse_args()
-    chosen = [f for part in args.part or PARTS for f in PARTS[part]]
-    if args.ids:
-        wanted = {name.lower() for name in args.ids}
-        chosen = [f for f in catalogue.ALL.values() if f.type in wanted]
+    parser.add_argument("--workers", type=int, default=2, help="processes at a time")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the matrix")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="rewrite a document's table")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep reports and logs")
+    return parser.parse_args()
+
+
+def _chosen(args: argparse.Namespace) -> list[Fault]:
+    wanted = {name.lower() for name in args.ids}
+    unknown = wanted - catalogue.ALL.keys()
+    if unknown:
+        raise SystemExit(f"expected ids of faults, got {sorted(unknown)}")
+    chosen = [fault for part in args.part or PARTS for fault in PARTS[part]]
+    return [fault for fault in chosen if not wanted or fault.type in wanted]
+
+
+def expected(outcome: Outcome) -> bool:
+    """Whether a fault was found, or what is no fault left alone."""
+    return not outcome.error and bool(outcome.failures) == (outcome.id[0] in "FR")
+
+
+def _line(o: Outcome) -> str:
+    first = o.failures[0]["test"] if o.failures else o.error.strip()[-300:]
+    return (
+        f"{'ok ' if expected(o) else 'BAD'} {o.id:5} {o.ran:4} ran {len(o.failures):3} failed in "
+        f"{len(o.functions):2} tests {o.seconds:6.2f} s, cpu {o.cpu:5.1f} s  "
+        f"{'named' if o.points else '     '}  {o.says}  {first}"
+    )
+
+
+def main() -> int:
+    """Run what the command line asks for; 1 if a fault survives or a variation is flagged."""
+    args = _arguments()
+    mode = "quick" if args.quick else "full" if args.full else "usual"
+    outcomes: list[Outcome] = []
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         folder = args.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        bad = 0
-        for o in runner.run(chosen, folder, args.workers, args.quick, args.full):
-            fine = bool(o.failures) == (o.id[0] in "FR")
-            bad += not fine
-            first = o.failures[0]["test"] if o.failures else o.error.strip()[-200:] or "-"
-            print(f"{'ok  ' if fine else 'BAD '} {o.id:5} {o.ran:4} ran {len(o.failures):4} failed "
-                  f"{len(o.functions):3} tests {o.seconds:6.2f}/{o.total:6.2f}s "
-                  f"{'names' if o.points else '     '} {o.says[:46]:46} {first}", flush=True)  # fmt: skip
-    print(f"{len(chosen)} devices, {bad} not as expected, {time.perf_counter() - began:.0f} s")
-    return int(bad > 0)
+        for outcome in runner.run(_chosen(args), folder, args.workers, mode):
+            print(_line(outcome), flush=True)
+            outcomes.append(outcome)
+    cpu = sum(outcome.cpu for outcome in outcomes)
+    took = time.perf_counter() - began
+    print(*tables.said(tables.rates(outcomes)), sep="\n")
+    print(f"{len(outcomes)} devices, {took:.0f} s, {cpu:.0f} s of processor time")
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(tables.as_json(outcomes, mode), encoding="utf-8")
+    if args.write:
+        tables.rewrite(args.write, outcomes)
+    return int(not all(map(expected, outcomes)))
 
 
 if __name__ == "__main__":
