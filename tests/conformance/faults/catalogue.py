@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from tensorplug.backends import BackendSpec, hookimpl, register
 
-from . import compute, nets, numerics, order, storage, system, variations, writes
+from . import compute, nets, numerics, order, queued, storage, system, variations, writes
 from .base import Clean, Fault, fault
 from .reserve import RESERVE
 
 __all__ = ["ALL", "CLEAN", "FAULTS", "RESERVE", "VARIATIONS"]
 
 CLEAN = fault("clean", "nothing is wrong", "clean", Clean)
-AREAS = (storage, writes, compute, order, nets, numerics, system)
+AREAS = (storage, writes, compute, order, nets, numerics, system, queued)
 
 FAULTS: tuple[Fault, ...] = tuple(
     sorted((f for area in AREAS for f in area.FAULTS), key=lambda f: int(f.id[1:]))

@@ -21,7 +21,18 @@ __all__ = ["run", "words"]
 SUITE = "tensorplug.conformance"
 
 LONG = ("test_l3_machine.py", "test_basic_indices")
-"""Files, and tests, that try much in a loop: run only where no two others have found a fault."""
+"""Files, and tests, that try much in a loop."""
+
+STORES = ("l0", "l1", "l3")
+NEAR = {
+    "layout": STORES, "views": STORES, "in-place": STORES, "overlap": STORES, "casts": STORES,
+    "transfer": STORES, "dlpack": STORES, "serialization": STORES, "gradients": ("l4_g", "l4_t"),
+    "random": ("l4_r", "l4_s"), "threads": ("l0", "l5"), "memory": ("l0", "l5"),
+    "async": ("l0", "l1", "l5"), "capabilities": ("l0", "l2", "l5"),
+}  # fmt: skip
+"""Beginnings of the files whose tests without cases are tried first, by area; else those of L2.
+
+The rest, and what takes long, is run where no two tests have found a fault."""
 
 NEVER = ("test_every_function_says_how_to_call_it",)
 """Tests of the suite itself that use no device."""
@@ -31,10 +42,14 @@ ENOUGH = 5
 
 
 class Chosen:
-    """A pytest plugin that keeps the long tests, or all others, and stops when enough failed."""
+    """A pytest plugin that keeps the tests that are near a fault, or all others.
 
-    def __init__(self, long: bool) -> None:
-        self.long = long
+    It also stops the run when enough tests have failed.
+    """
+
+    def __init__(self, fault: Fault, near: bool) -> None:
+        self.near = near
+        self.files = tuple(f"test_{start}" for start in NEAR.get(fault.area, ("l2",)))
         self.failed: set[str] = set()
         self.session: pytest.Session | None = None
 
@@ -59,9 +74,12 @@ class Chosen:
             items[:] = [item for item in items if self._wanted(item)]
 
     def _wanted(self, item: pytest.Item) -> bool:
-        names = (item.path.name, item.name.partition("[")[0])
-        is_long = any(name in LONG for name in names)
-        return is_long is self.long and not any(name in NEVER for name in names)
+        file, name = item.path.name, item.name.partition("[")[0]
+        if name in NEVER:
+            return False
+        call = getattr(item, "callspec", None)
+        near = (call is not None and "case" in call.params) or file.startswith(self.files)
+        return (near and not (file in LONG or name in LONG)) is self.near
 
 
 def words(fault: Fault, report: Path, mode: str) -> list[str]:
@@ -87,15 +105,15 @@ def run(
     first: dict[str, Outcome] = {}
     while waiting or running:
         while waiting and len(running) < workers:
-            fault, long = waiting.pop()
-            running[_fork(fault, folder, mode, long)] = (fault, long)
+            fault, rest = waiting.pop()
+            running[_fork(fault, folder, mode, rest)] = (fault, rest)
         process, _, usage = os.wait4(-1, 0)
         if process not in running:
             continue
-        fault, long = running.pop(process)
-        outcome = read(fault, folder, first.pop(fault.id, None))
+        fault, rest = running.pop(process)
+        outcome = read(fault, folder, rest, first.pop(fault.id, None))
         outcome.cpu += round(usage.ru_utime + usage.ru_stime, 2)
-        if long or mode == "full" or len(outcome.functions) > (mode == "usual"):
+        if rest or mode == "full" or len(outcome.functions) > (mode == "usual"):
             yield outcome
         else:
             first[fault.id] = outcome
@@ -111,7 +129,7 @@ def warm_up(folder: Path) -> None:
         raise RuntimeError(f"the suite could not be collected:\n{said.getvalue()[-3000:]}")
 
 
-def _fork(fault: Fault, folder: Path, mode: str, long: bool) -> int:
+def _fork(fault: Fault, folder: Path, mode: str, rest: bool) -> int:
     sys.stdout.flush()
     process = os.fork()
     if process:
@@ -123,9 +141,9 @@ def _fork(fault: Fault, folder: Path, mode: str, long: bool) -> int:
         os.dup2(output, 2)
         if fault.patch is not None:
             fault.patch(fault.type)
-        report = folder / f"{fault.type}.json"
+        report = folder / f"{fault.type}{'.rest' * rest}.json"
         report.unlink(missing_ok=True)
-        plugins = [] if mode == "full" else [Chosen(long)]
+        plugins = [] if mode == "full" else [Chosen(fault, not rest)]
         code = int(pytest.main(words(fault, report, mode), plugins=plugins))
     except BaseException:
         traceback.print_exc()
