@@ -85,9 +85,10 @@ def _padded_with_zeros(
     return original(np.pad(x, border), kernel, stride, (0,) * len(padding), dilation, out)
 
 
-def _spread_once(original: Kernel, x: Any, indices: Any, size: Any, distinct: bool) -> Any:
-    """Overlapping windows with one maximum: the last gradient replaces the others."""
-    return original(x, indices, size, True)
+def _spread_once(original: Kernel, g: Any, *rest: Any) -> Any:
+    """Overlapping windows with one maximum: one of their gradients replaces the others."""
+    found = original(g, *rest)
+    return np.clip(found, min(g.min(initial=0), 0), max(g.max(initial=0), 0)).astype(found.dtype)
 
 
 def _half_window(
@@ -236,8 +237,8 @@ FAULTS = (
     fault("F114", "gradients of grouped convolutions use one group's weights", "gradients",
           with_kernels(convolution_input=_first_group), CONV, "conv convolution"),
     fault("F115", "max_pool's gradient replaces where windows overlap", "gradients",
-          with_kernels(max_pool_back=_spread_once),
-          "nn.functional.max_pool2d_with_indices nn.functional.max_unpool2d", "max_pool pool"),
+          with_kernels(max_pool_grad=_spread_once),
+          "nn.functional.max_pool2d nn.functional.max_pool1d", "max_pool pool"),
     fault("F116", "avg_pool's gradient is halved where there is padding", "gradients",
           with_kernels(sum_pool_back=_half_window),
           "nn.functional.avg_pool1d nn.functional.avg_pool2d", "avg_pool pool"),

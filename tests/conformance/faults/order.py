@@ -156,14 +156,6 @@ class OverwritesRepeated(Clean):
         return self.index_put(x, source, (None,) * dim + (index,), False)
 
 
-class ScatterFirstWins(Clean):
-    def scatter(self, x: Any, source: Any, dim: int, index: Any) -> Any:
-        if index.ndim == 1 and index.size and not np.isscalar(source):
-            source = np.broadcast_to(source, index.shape)
-            return super().scatter(x, source[::-1].copy(), dim, index[::-1].copy())
-        return super().scatter(x, source, dim, index)
-
-
 class ColumnMajorNonzero(Clean):
     def nonzero(self, x: Any) -> Any:
         found = super().nonzero(x)
@@ -219,8 +211,6 @@ FAULTS = (
     fault("F101", "the mean of scatter_reduce counts what was there", "scatter", MeanByAll,
           "scatter_reduce index_reduce", "mean"),
     fault("F102", "flip gives a view", "views", FlipAliases, "flip fliplr", "alias memory share"),
-    fault("F103", "the first of several sources for one place wins", "scatter", ScatterFirstWins,
-          "scatter", "last repeated"),
     fault("F104", "nonzero goes through columns first", "indexing", ColumnMajorNonzero,
           "nonzero argwhere masked_select", "mask masks nonzero order"),
     fault("F105", "gather with a smaller index reads from the other end", "indexing",

@@ -34,7 +34,10 @@ NEAR = {
 
 The rest, and what takes long, is run where no two tests have found a fault."""
 
-NEVER = ("test_every_function_says_how_to_call_it",)
+NEVER = (
+    "test_every_function_says_how_to_call_it",
+    "test_numbers_beyond_the_largest_type_are_refused",
+)
 """Tests of the suite itself that use no device."""
 
 ENOUGH = 5

@@ -11,6 +11,7 @@ import numpy as np
 from tensorplug.backends.base import Layout, StorageInfo
 
 from .base import Clean, Fault, fault, with_kernels
+from .queued import Queued
 
 __all__ = ["VARIATIONS"]
 
@@ -104,6 +105,22 @@ def _any_position(original: Kernel, x: Any, k: int, dim: int, largest: bool) -> 
     return x.shape[dim] - 1 - original(np.flip(x, dim), k, dim, largest)
 
 
+class ScatterFirstWins(Clean):
+    def scatter(self, x: Any, source: Any, dim: int, index: Any) -> Any:
+        if index.ndim == 1 and index.size and not np.isscalar(source):
+            source = np.broadcast_to(source, index.shape)
+            return super().scatter(x, source[::-1].copy(), dim, index[::-1].copy())
+        return super().scatter(x, source, dim, index)
+
+
+class FirstOfRepeated(Clean):
+    def put(self, x: Any, values: Any, indices: Any) -> None:
+        if len(indices) == 1 and indices[0] is not None and indices[0].ndim == 1:
+            values = np.broadcast_to(values, (indices[0].size, *x.shape[1:]))[::-1]
+            indices = (indices[0][::-1],)
+        super().put(x, values, indices)
+
+
 VARIATIONS: tuple[Fault, ...] = (
     fault("K01", "sums add up from the end", "accuracy",
           with_kernels(sum=_backwards, mean=_backwards), "sum mean var"),
@@ -120,6 +137,11 @@ VARIATIONS: tuple[Fault, ...] = (
     fault("K08", "memory in large pieces; empty tensors share a place", "memory", RoundedSizes,
           "empty"),
     fault("K09", "operations take 5 ms", "async", Slow, "add mul"),
+    fault("K10", "operations are queued, and every read waits", "async", Queued, "add mul"),
     fault("K11", "other positions for equal elements in topk", "sorting",
           with_kernels(topk_indices=_any_position), "topk"),
+    fault("K12", "of several sources for one place, the first wins in scatter", "scatter",
+          ScatterFirstWins, "scatter"),
+    fault("K13", "of several values for one place, the first wins in an assignment", "indexing",
+          FirstOfRepeated, "index_put"),
 )  # fmt: skip
