@@ -48,6 +48,16 @@ def test_rates(tables: Any, outcome: Any) -> None:
         assert part in text
 
 
+def test_tests_are_not_counted_where_runs_stopped_at_the_first_failure(
+    tables: Any, outcome: Any
+) -> None:
+    one = made(outcome, "F01", "test_l1_a.py::test_one[x]")
+    one.stopped = True
+    assert tables.rates([one])["twice"] is None
+    assert "stopped at the first failure" in "\n".join(tables.said(tables.rates([one])))
+    assert "| views | 1+ |" in tables.table([one])
+
+
 def test_the_table_replaces_what_is_between_the_marks(
     tables: Any, outcome: Any, tmp_path: Path
 ) -> None:

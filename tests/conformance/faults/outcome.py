@@ -34,6 +34,9 @@ class Outcome:
     points: bool = False
     """Whether the first failure names the function or the rule."""
 
+    stopped: bool = False
+    """Whether more tests might have failed, had the run gone on."""
+
     error: str = ""
     """Why there is no report."""
 

@@ -115,6 +115,8 @@ def run(
             continue
         fault, rest = running.pop(process)
         outcome = read(fault, folder, rest, first.pop(fault.id, None))
+        enough = 1 if mode == "quick" else ENOUGH
+        outcome.stopped = mode != "full" and len(outcome.functions) >= enough
         outcome.cpu += round(usage.ru_utime + usage.ru_stime, 2)
         if rest or mode == "full" or len(outcome.functions) > (mode == "usual"):
             yield outcome

@@ -28,7 +28,9 @@ def rates(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "faults": len(seeded),
         "killed": len(killed),
         "survived": [o.id for o in seeded if not o.failures],
-        "twice": sum(len(o.functions) > 1 for o in killed),
+        "twice": None
+        if any(o.stopped and len(o.functions) < 2 for o in killed)
+        else sum(len(o.functions) > 1 for o in killed),
         "pointed": sum(o.points for o in killed),
         "variations": sum(o.id[0] == "K" for o in outcomes),
         "flagged": flagged,
@@ -62,10 +64,12 @@ def said(numbers: dict[str, Any]) -> list[str]:
     faults, killed = numbers["faults"], numbers["killed"]
     lines = [
         f"- Faults found: **{share(killed, faults)}**.",
-        f"- Found by two or more tests: {share(numbers['twice'], killed)}.",
         f"- The first failure names the function or the rule: {share(numbers['pointed'], killed)}.",
         f"- Allowed variations flagged: **{len(numbers['flagged'])} of {numbers['variations']}**.",
     ]
+    if numbers["twice"] is None:
+        return [*lines, "- Each run stopped at the first failure, so tests are not counted."]
+    lines.append(f"- Found by two or more tests: {share(numbers['twice'], killed)}.")
     levels = ", ".join(f"{level} {count}" for level, count in numbers["levels"].items())
     return [*lines, f"- Faults that each level alone finds: {levels}."]
 
@@ -79,7 +83,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
         if o.id == "clean":
             continue
         first = o.functions[0].replace(".py::", ", ") if o.failures else "-"
-        count = f"{len(o.functions)}" if o.failures else "0"
+        count = f"{len(o.functions)}{'+' * o.stopped}" if o.failures else "0"
         named = "yes" if o.points else "no" if o.failures else "-"
         lines.append(f"| {o.id} | {o.says} | {o.area} | {count} | {named} | {first} |")
     return "\n".join(lines)
