@@ -117,7 +117,7 @@ FAULTS = $(ENV) PYTHONPATH='$(CURDIR)/tests/conformance' $(BIN)/python -m faults
 
 faults: setup
 	$(FAULTS) --workers $(JOBS) --json build/faults/matrix.json \
-	$(if $(WRITE),--write docs/conformance-faults.md) $(ARGS)
+	$(if $(WRITE),--record --write docs/conformance-faults.md) $(ARGS)
 
 mutants: setup
 	$(FAULTS).mutation --workers $(JOBS) $(ARGS)

@@ -29,6 +29,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, help="processes at a time")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the matrix")
     parser.add_argument("--write", type=Path, metavar="FILE", help="rewrite a document's table")
+    parser.add_argument("--record", action="store_true", help="note the tests that found faults")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep reports and logs")
     return parser.parse_args()
 
@@ -75,6 +76,8 @@ def main() -> int:
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(tables.as_json(outcomes, mode), encoding="utf-8")
+    if args.record:
+        tables.record(outcomes)
     if args.write:
         tables.rewrite(args.write, outcomes)
     return int(not all(map(expected, outcomes)))

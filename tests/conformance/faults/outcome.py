@@ -58,11 +58,11 @@ def plain(test: str) -> str:
     return test.partition("[")[0]
 
 
-def read(fault: Fault, folder: Path, rest: bool = False, found: Outcome | None = None) -> Outcome:
+def read(fault: Fault, folder: Path, stage: str = "near", found: Outcome | None = None) -> Outcome:
     """What a finished process has left, added to what an earlier one had."""
     outcome = found or Outcome(fault.id, fault.says, fault.area)
     try:
-        report = json.loads((folder / f"{fault.type}{'.rest' * rest}.json").read_text("utf-8"))
+        report = json.loads((folder / f"{fault.type}.{stage}.json").read_text("utf-8"))
     except (OSError, ValueError) as error:
         log = folder / f"{fault.type}.log"
         tail = log.read_text("utf-8", "replace")[-1500:] if log.exists() else ""

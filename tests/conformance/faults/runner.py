@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import sys
 import traceback
@@ -44,14 +45,19 @@ ENOUGH = 5
 """When so many tests have found a fault, the others are not run; ``full`` goes on."""
 
 
+KNOWN: dict[str, str] = json.loads(Path(__file__).with_name("found_by.json").read_text("utf-8"))
+"""A test that has found each fault before: quick runs try it first, ``--record`` notes it."""
+
+
 class Chosen:
     """A pytest plugin that keeps the tests that are near a fault, or all others.
 
     It also stops the run when enough tests have failed.
     """
 
-    def __init__(self, fault: Fault, near: bool) -> None:
-        self.near = near
+    def __init__(self, fault: Fault, stage: str) -> None:
+        self.stage = stage
+        self.known = KNOWN.get(fault.id, "").rpartition("::")[2]
         self.files = tuple(f"test_{start}" for start in NEAR.get(fault.area, ("l2",)))
         self.failed: set[str] = set()
         self.session: pytest.Session | None = None
@@ -78,17 +84,18 @@ class Chosen:
 
     def _wanted(self, item: pytest.Item) -> bool:
         file, name = item.path.name, item.name.partition("[")[0]
-        if name in NEVER:
-            return False
+        if name in NEVER or self.stage == "known":
+            return name == self.known
         call = getattr(item, "callspec", None)
         near = (call is not None and "case" in call.params) or file.startswith(self.files)
-        return (near and not (file in LONG or name in LONG)) is self.near
+        return (near and not (file in LONG or name in LONG)) is (self.stage == "near")
 
 
-def words(fault: Fault, report: Path, mode: str) -> list[str]:
+def words(fault: Fault, report: Path, mode: str, stage: str = "near") -> list[str]:
     """The command line for pytest."""
+    suite = f"{SUITE}.{KNOWN[fault.id].partition('.')[0]}" if stage == "known" else SUITE
     found = ["-p", "no:cacheprovider", "-q", "--import-mode=importlib", "--tb=short"]
-    found += ["--pyargs", SUITE, f"--device={fault.type}:0", f"--report={report}"]
+    found += ["--pyargs", suite, f"--device={fault.type}:0", f"--report={report}"]
     if mode == "full":
         return found
     found += [f"--function={name}" for name in fault.functions or ("add",)]
@@ -103,26 +110,45 @@ def run(
     ``mode`` is ``"quick"`` (up to the first failure), ``"usual"`` or ``"full"`` (the whole suite).
     """
     warm_up(folder)
-    waiting = [(fault, False) for fault in faults][::-1]
-    running: dict[int, tuple[Fault, bool]] = {}
-    first: dict[str, Outcome] = {}
+    waiting = [(fault, _first_stage(fault, mode)) for fault in faults][::-1]
+    running: dict[int, tuple[Fault, str]] = {}
+    started: dict[str, Outcome] = {}
     while waiting or running:
         while waiting and len(running) < workers:
-            fault, rest = waiting.pop()
-            running[_fork(fault, folder, mode, rest)] = (fault, rest)
+            fault, stage = waiting.pop()
+            running[_fork(fault, folder, mode, stage)] = (fault, stage)
         process, _, usage = os.wait4(-1, 0)
         if process not in running:
             continue
-        fault, rest = running.pop(process)
-        outcome = read(fault, folder, rest, first.pop(fault.id, None))
-        enough = 1 if mode == "quick" else ENOUGH
-        outcome.stopped = mode != "full" and len(outcome.functions) >= enough
+        fault, stage = running.pop(process)
+        outcome = read(fault, folder, stage, started.pop(fault.id, None))
+        outcome.stopped = mode != "full" and len(outcome.functions) >= _enough(mode)
         outcome.cpu += round(usage.ru_utime + usage.ru_stime, 2)
-        if rest or mode == "full" or len(outcome.functions) > (mode == "usual"):
+        after = _next_stage(fault, mode, stage, outcome)
+        if after is None:
             yield outcome
         else:
-            first[fault.id] = outcome
-            waiting.append((fault, True))
+            started[fault.id] = outcome
+            waiting.append((fault, after))
+
+
+def _enough(mode: str) -> int:
+    return 1 if mode == "quick" else ENOUGH
+
+
+def _first_stage(fault: Fault, mode: str) -> str:
+    return "known" if mode == "quick" and fault.id in KNOWN else "near"
+
+
+def _next_stage(fault: Fault, mode: str, stage: str, outcome: Outcome) -> str | None:
+    """What to run next: nothing when enough tests have failed, or all have run."""
+    wanted = 2 if mode == "usual" else 1
+    if mode == "full" or stage == "rest" or len(outcome.functions) >= wanted:
+        return None
+    if stage == "known":
+        return "near"
+    allowed = fault.id[0] == "K"  # nothing is expected to fail: the rest takes long
+    return None if mode == "quick" and allowed else "rest"
 
 
 def warm_up(folder: Path) -> None:
@@ -134,7 +160,7 @@ def warm_up(folder: Path) -> None:
         raise RuntimeError(f"the suite could not be collected:\n{said.getvalue()[-3000:]}")
 
 
-def _fork(fault: Fault, folder: Path, mode: str, rest: bool) -> int:
+def _fork(fault: Fault, folder: Path, mode: str, stage: str) -> int:
     sys.stdout.flush()
     process = os.fork()
     if process:
@@ -146,10 +172,10 @@ def _fork(fault: Fault, folder: Path, mode: str, rest: bool) -> int:
         os.dup2(output, 2)
         if fault.patch is not None:
             fault.patch(fault.type)
-        report = folder / f"{fault.type}{'.rest' * rest}.json"
+        report = folder / f"{fault.type}.{stage}.json"
         report.unlink(missing_ok=True)
-        plugins = [] if mode == "full" else [Chosen(fault, not rest)]
-        code = int(pytest.main(words(fault, report, mode), plugins=plugins))
+        plugins = [] if mode == "full" else [Chosen(fault, stage)]
+        code = int(pytest.main(words(fault, report, mode, stage), plugins=plugins))
     except BaseException:
         traceback.print_exc()
     finally:

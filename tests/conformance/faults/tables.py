@@ -13,7 +13,7 @@ import tensorplug as tp
 
 from .outcome import Outcome
 
-__all__ = ["as_json", "rates", "rewrite", "said", "table"]
+__all__ = ["as_json", "rates", "record", "rewrite", "said", "table"]
 
 BEGIN, END = "<!-- fault matrix: begin -->", "<!-- fault matrix: end -->"
 
@@ -106,3 +106,11 @@ def rewrite(path: Path, outcomes: Sequence[Outcome]) -> None:
     if not (begin and end):
         raise ValueError(f"{path}: expected the lines {BEGIN} and {END}")
     path.write_text(f"{before}{BEGIN}\n{table(outcomes)}\n{END}{after}", encoding="utf-8")
+
+
+def record(outcomes: Sequence[Outcome]) -> None:
+    """Note for each fault the first test that found it, for quick runs."""
+    path = Path(__file__).with_name("found_by.json")
+    found = json.loads(path.read_text("utf-8"))
+    found |= {o.id: o.functions[0] for o in outcomes if o.failures and o.id[0] in "FR"}
+    path.write_text(json.dumps(dict(sorted(found.items())), indent=1) + "\n", encoding="utf-8")
