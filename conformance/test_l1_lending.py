@@ -1,0 +1,77 @@
+"""Memory that is lent through DLPack: copied or shared as asked for, and seen as the view is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tensorplug as tp
+from tensorplug.conformance.reference import array_of
+
+
+def shares(tensor: tp.Tensor, array: np.ndarray) -> bool:
+    """Whether a write to the array is seen through the tensor."""
+    before = array.flat[0]
+    array.flat[0] = 77
+    seen = array_of(tensor).reshape(-1)[0] == 77
+    array.flat[0] = before
+    return bool(seen)
+
+
+# --- DLPack in ------------------------------------------------------------------------------------
+
+
+@pytest.mark.needs("dlpack_import")
+@pytest.mark.parametrize("copy", [None, True, False])
+def test_dlpack_import_copies_as_it_is_told(device: str, copy: Any) -> None:
+    array = np.arange(6.0, dtype=np.float32)
+    try:
+        x = tp.from_dlpack(array, device=device, copy=copy)
+    except BufferError:
+        assert copy is False, f"from_dlpack(copy={copy}): only copy=False may be refused"
+        return
+    assert x.tolist() == array.tolist()
+    if copy is not None:
+        text = f"from_dlpack(copy={copy}) to {device}: expected memory "
+        assert shares(x, array) is (copy is False), text + ("apart" if copy else "shared")
+
+
+# --- DLPack out -----------------------------------------------------------------------------------
+
+VIEWS = {
+    "whole": lambda x: x,
+    "second row": lambda x: x[1],
+    "end of a row": lambda x: x[1, 2:],
+    "last elements": lambda x: x.reshape(-1)[7:],
+    "transposed": lambda x: x.t(),
+    "every second": lambda x: x[:, ::2],
+    "one element": lambda x: x[2, 1],
+    "nothing": lambda x: x[:, :0],
+}
+
+
+@pytest.mark.needs("dlpack_export")
+@pytest.mark.parametrize("view", VIEWS)
+def test_dlpack_export_shows_the_view_and_not_its_storage(device: str, view: str) -> None:
+    x = tp.arange(12, dtype=tp.float32, device=device).reshape(3, 4)
+    part = VIEWS[view](x)
+    found = tp.from_dlpack(part)
+    assert array_of(found).tolist() == array_of(part).tolist(), f"__dlpack__ of a view ({view})"
+    if part.__dlpack_device__()[0] == 1:  # the host's memory
+        array = np.from_dlpack(part)
+        assert array.shape == tuple(part.shape)
+        assert array.tolist() == array_of(part).tolist(), f"__dlpack__ of a view ({view})"
+
+
+@pytest.mark.needs("dlpack_export")
+def test_exported_memory_outlives_its_tensor(device: str) -> None:
+    x = tp.arange(4096, dtype=tp.float32, device=device)
+    if x.__dlpack_device__()[0] != 1:
+        return
+    array = np.from_dlpack(x[1000:1005])
+    del x
+    others = [tp.zeros(4096, device=device) for _ in range(8)]
+    assert array.tolist() == [1000, 1001, 1002, 1003, 1004], "the memory of __dlpack__ was reused"
+    assert len(others) == 8
