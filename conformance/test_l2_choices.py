@@ -122,3 +122,13 @@ def test_one_element_has_no_spread(device: str, op: str) -> None:
     assert np.isnan(array_of(getattr(tp, op)(one, 1))).all(), f"{op} along a dimension of size 1"
     got = getattr(tp, op)(one, 1, correction=0)
     assert got.tolist() == [0, 0], f"{op} of one element without correction"
+
+
+@pytest.mark.parametrize("op", ["cumsum", "cumprod", "logcumsumexp"])
+def test_scans_follow_the_dimension_and_not_the_memory(device: str, op: str) -> None:
+    values = np.arange(1.0, 10.0, dtype=np.float32).reshape(3, 3)
+    x = tp.tensor(values, device=device)
+    for dim in (0, 1):
+        want = getattr(tp, op)(tp.tensor(np.ascontiguousarray(values.T), device=device), dim)
+        got = getattr(tp, op)(x.t(), dim)
+        assert got.tolist() == want.tolist(), f"{op} of a transposed matrix along {dim}"

@@ -146,6 +146,7 @@ def _next_stage(fault: Fault, mode: str, stage: str, outcome: Outcome) -> str | 
     if mode == "full" or stage == "rest" or len(outcome.functions) >= wanted:
         return None
     if stage == "known":
+        outcome.error = ""  # the test may have gone
         return "near"
     allowed = fault.id[0] == "K"  # nothing is expected to fail: the rest takes long
     return None if mode == "quick" and allowed else "rest"
