@@ -232,9 +232,10 @@ def _first_position(original: Kernel, x: Any, dim: int) -> Any:
 
 
 FAULTS = (
-    fault("F12", "float16 sums add up in float16", "accuracy", with_kernels(sum=_half_sum), "sum"),
+    fault("F12", "float16 sums add up in float16", "accuracy", with_kernels(sum=_half_sum), "sum",
+          "summed narrow"),
     fault("F13", "sums of small integers wrap around in their own type", "reductions",
-          with_kernels(sum=_sum_in_kind), "sum"),
+          with_kernels(sum=_sum_in_kind), "sum", "summed"),
     fault("F14", "uint8 addition saturates", "casts", with_kernels(add=_saturating_add), "add",
           "wrap uint8"),
     fault("F15", "types are promoted as NumPy does it", "promotion", Clean, "add mul",
@@ -254,7 +255,7 @@ FAULTS = (
     fault("F22", "the maximum of nothing is 0", "reductions",
           with_kernels(amax=_zero_if_empty, amin=_zero_if_empty), "amax amin max min", "empty"),
     fault("F23", "the product of nothing is 0", "reductions", with_kernels(prod=_zero_if_empty),
-          "prod", "empty"),
+          "prod", "empty nothing"),
     fault("F25", "clamp turns nan into the lower bound", "special values",
           with_kernels(clamp=_clamp_nan), "clamp", "nan"),
     fault("F71", "negating 0 gives 0, not -0", "special values",

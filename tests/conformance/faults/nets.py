@@ -212,7 +212,7 @@ CONV = "nn.functional.conv1d nn.functional.conv2d"
 FAULTS = (
     fault("F27", "softmax without subtracting the maximum", "special values",
           with_kernels(softmax=_no_subtraction, log_softmax=_no_subtraction_log,
-                       logsumexp=_naive_logsumexp), "softmax log_softmax logsumexp"),
+                       logsumexp=_naive_logsumexp), "softmax log_softmax logsumexp", "logits"),
     fault("F39", "max_pool pads with 0", "borders", with_kernels(max_pool=_padded_with_zeros),
           "nn.functional.max_pool1d nn.functional.max_pool2d", "max_pool pool"),
     fault("F40", "the gradient of layer_norm lacks the mean term", "gradients",
