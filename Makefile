@@ -28,8 +28,8 @@ THIRDPARTY_TORCH := tests/thirdparty/tensorplug-torch
 THIRDPARTY_FILES := $(shell find $(THIRDPARTY) $(THIRDPARTY_TORCH) -type f -not -name '*.pyc' \
 	-not -path '*.egg-info/*' -not -path '*/build/*' 2>/dev/null)
 
-.PHONY: help setup setup-parity demo examples test conformance array-api lint format types stubs \
-	rules freeze bench parity gpu test-gpu lock clean
+.PHONY: help setup setup-parity demo examples test conformance faults mutants array-api lint format \
+	types stubs rules freeze bench parity gpu test-gpu lock clean
 
 help:
 	@echo 'make demo         train a digit classifier on cpu and xla:0, in a minute'
