@@ -15,17 +15,9 @@ import numpy as np
 from cupyx.scipy import special
 
 from ..backends.base import Kernel
+from ..backends.scipy_names import SCIPY_NAMES
 
 __all__ = ["kernels"]
-
-# op name -> name in cupyx.scipy.special
-_SPECIAL = {
-    "erf": "erf", "erfc": "erfc", "erfinv": "erfinv", "erfcx": "erfcx", "ndtr": "ndtr",
-    "log_ndtr": "log_ndtr", "ndtri": "ndtri", "lgamma": "gammaln", "digamma": "digamma",
-    "zeta": "zeta", "igamma": "gammainc", "igammac": "gammaincc", "i0": "i0", "i0e": "i0e",
-    "i1": "i1", "i1e": "i1e", "bessel_j0": "j0", "bessel_j1": "j1", "bessel_y0": "y0",
-    "bessel_y1": "y1",
-}  # fmt: skip
 
 
 def _special(name: str) -> Kernel:
@@ -127,7 +119,7 @@ def _cofactors(x: Any) -> Any:
 
 def kernels() -> Mapping[str, Kernel]:
     """The kernels of this file by op name."""
-    found = {name: _special(scipy) for name, scipy in _SPECIAL.items()}
+    found = {name: _special(scipy) for name, scipy in SCIPY_NAMES.items()}
     return found | {
         "digamma": _digamma, "polygamma": _polygamma, "frexp": _frexp,
         "inv": _checked(cupy.linalg.inv), "solve": _checked(cupy.linalg.solve),

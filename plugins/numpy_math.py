@@ -93,6 +93,8 @@ def _sum(plain: Kernel) -> Kernel:
             return plain(x, dims, keepdim)
         first = 0 if dims is None else x.ndim - len(dims)
         if dims is not None and min(dims) < first:  # they are distinct: not the last ones
+            if max(dims) < len(dims) and math.prod(x.shape[: len(dims)]) > _BLOCK:
+                return _sum_of_rows(x, len(dims), keepdim)
             return plain(x, dims, keepdim)
         width = math.prod(x.shape[first:])
         block = math.gcd(width, _BLOCK) if width > _BLOCK else width
@@ -105,6 +107,19 @@ def _sum(plain: Kernel) -> Kernel:
         return found.reshape(shape)
 
     return kernel
+
+
+def _sum_of_rows(x: np.ndarray, count: int, keepdim: bool) -> np.ndarray:
+    """The sum over the first ``count`` dimensions, in blocks: NumPy adds one row after the other,
+    which loses three digits of float32 in 70,000 rows.
+    """
+    rest = x.shape[count:]
+    rows = x.reshape(math.prod(x.shape[:count]), math.prod(rest))
+    whole = len(rows) // _BLOCK * _BLOCK
+    parts = np.matmul(_ONES[x.dtype], rows[:whole].reshape(-1, _BLOCK, rows.shape[1]))
+    found = np.add.reduce(parts, axis=0)
+    found += np.add.reduce(rows[whole:], axis=0)
+    return found.reshape((1,) * count + rest if keepdim else rest)
 
 
 def _mean(total: Kernel, plain: Kernel) -> Kernel:

@@ -9,17 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..backends.base import Kernel
+from ..backends.scipy_names import SCIPY_NAMES
 
 __all__ = ["kernels"]
-
-# op name -> name in scipy.special
-_SCIPY = {
-    "erf": "erf", "erfc": "erfc", "erfinv": "erfinv", "erfcx": "erfcx", "ndtr": "ndtr",
-    "log_ndtr": "log_ndtr", "ndtri": "ndtri", "lgamma": "gammaln", "digamma": "digamma",
-    "zeta": "zeta", "igamma": "gammainc", "igammac": "gammaincc", "i0": "i0", "i0e": "i0e",
-    "i1": "i1", "i1e": "i1e", "bessel_j0": "j0", "bessel_j1": "j1", "bessel_y0": "y0",
-    "bessel_y1": "y1",
-}  # fmt: skip
 
 
 def _load(name: str) -> Callable[..., Any]:
@@ -59,5 +51,5 @@ def _frexp(x: Any) -> tuple[Any, Any]:
 
 def kernels() -> dict[str, Kernel]:
     """The special functions by op name."""
-    found = {name: _special(scipy) for name, scipy in _SCIPY.items()}
+    found = {name: _special(scipy) for name, scipy in SCIPY_NAMES.items()}
     return found | {"digamma": _digamma, "frexp": _frexp, "polygamma": _polygamma}

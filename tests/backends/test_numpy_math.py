@@ -141,3 +141,16 @@ def test_linear_of_flat_and_tall_inputs(shape: tuple[int, int, int]) -> None:
     found = tp.nn.functional.linear(tp.tensor(x), tp.tensor(weight))
     assert found.is_contiguous()
     np.testing.assert_allclose(found.numpy(), np.einsum("nk,ok->no", x, weight), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dims"),
+    [((70_001, 3), (0,)), ((300, 70, 2), (0, 1)), ((1025, 1), (0,)), ((2000, 0), (0,))],
+)
+@pytest.mark.parametrize("keepdim", [False, True])
+def test_sums_of_many_rows_lose_little(shape: Any, dims: Any, keepdim: bool) -> None:
+    x = np.random.default_rng(0).uniform(size=shape).astype(np.float32)
+    want = x.sum(dims, dtype=np.float64, keepdims=keepdim)
+    found = tp.tensor(x).sum(dims, keepdim=keepdim)
+    assert found.dtype is tp.float32
+    np.testing.assert_allclose(found.numpy(), want, rtol=1e-6)  # row by row it would be 5e-6
