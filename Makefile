@@ -18,7 +18,9 @@ quiet = mkdir -p build; $(1) >build/pip.log 2>&1 || { cat build/pip.log; exit 1;
 # Four xla devices on the CPU; XLA compiles every shape once, which takes less without optimising.
 XLA = --xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0 \
 	--xla_llvm_disable_expensive_passes=true
-ENV = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 XLA_FLAGS='$(XLA)'
+# Many tests start Python: without compiled files on disk each would compile the library anew.
+ENV = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 XLA_FLAGS='$(XLA)' \
+	PYTHONDONTWRITEBYTECODE=
 PYTEST = $(ENV) $(BIN)/python -m pytest
 
 INPUTS := pyproject.toml constraints.txt api/_version.py
