@@ -16,6 +16,7 @@ PARTS = {
     "clean": (catalogue.CLEAN,),
     "faults": catalogue.FAULTS,
     "reserve": catalogue.RESERVE,
+    "second reserve": catalogue.SECOND_RESERVE,
     "variations": catalogue.VARIATIONS,
 }
 
@@ -45,7 +46,7 @@ def _chosen(args: argparse.Namespace) -> list[Fault]:
 
 def expected(outcome: Outcome) -> bool:
     """Whether a fault was found, or what is no fault left alone."""
-    return not outcome.error and bool(outcome.failures) == (outcome.id[0] in "FR")
+    return not outcome.error and bool(outcome.failures) == (outcome.id[0] in "FRS")
 
 
 def _line(o: Outcome) -> str:

@@ -7,8 +7,9 @@ from tensorplug.backends import BackendSpec, hookimpl, register
 from . import compute, nets, numerics, order, queued, storage, system, variations, writes
 from .base import Clean, Fault, fault
 from .reserve import RESERVE
+from .second_reserve import SECOND_RESERVE
 
-__all__ = ["ALL", "CLEAN", "FAULTS", "RESERVE", "VARIATIONS"]
+__all__ = ["ALL", "CLEAN", "FAULTS", "RESERVE", "SECOND_RESERVE", "VARIATIONS"]
 
 CLEAN = fault("clean", "nothing is wrong", "clean", Clean)
 AREAS = (storage, writes, compute, order, nets, numerics, system, queued)
@@ -18,7 +19,7 @@ FAULTS: tuple[Fault, ...] = tuple(
 )
 VARIATIONS: tuple[Fault, ...] = variations.VARIATIONS
 
-ALL = {f.type: f for f in (CLEAN, *FAULTS, *RESERVE, *VARIATIONS)}
+ALL = {f.type: f for f in (CLEAN, *FAULTS, *RESERVE, *SECOND_RESERVE, *VARIATIONS)}
 
 globals().update({f"Backend_{f.type}": f.backend for f in ALL.values()})
 
