@@ -286,6 +286,38 @@ def test_complex_numbers_of_all_sizes(device: str, name: str) -> None:
         )
 
 
+NORMS: dict[str, tuple[tuple[int, ...], tuple[Any, ...], dict[str, Any]]] = {
+    "var": ((1, 2), (), {}), "std": ((1, 2), (), {}),
+    "nn.functional.layer_norm": ((1, 2), ((5, 30),), {}),
+    "nn.functional.group_norm": ((1, 2), (1,), {}),
+    "nn.functional.instance_norm": ((2,), (), {}),
+    "nn.functional.batch_norm": ((0, 2), (None, None), {"training": True}),
+}  # fmt: skip
+"""The dimensions that each takes mean and variance over, and its arguments."""
+
+
+@pytest.mark.parametrize("name", NORMS)
+@pytest.mark.parametrize("mean", [300.0, -2000.0])
+def test_spreads_are_found_far_from_zero(
+    device: str, name: str, mean: float, floats: list[DType]
+) -> None:
+    """The variance does not come from a difference of large squares."""
+    dims, args, kwargs = NORMS[name]
+    for dtype in [dtype for dtype in floats if dtype in (tp.float32, tp.float64)]:
+        far = mean * (1.0 if dtype is tp.float32 else 1e4)
+        x = (np.random.default_rng(1).uniform(-1, 1, (3, 5, 30)) + far).astype(dtype.numpy)
+        wide = x.astype(np.longdouble)
+        away = wide - wide.mean(dims, keepdims=True)
+        spread = (away * away).mean(dims, keepdims=True)
+        want = (away / np.sqrt(spread + 1e-5)).astype(np.float64)
+        if name in ("var", "std"):
+            args, var = (dims,), (spread * 150 / 149).reshape(3).astype(np.float64)
+            want = var if name == "var" else np.sqrt(var)
+        # What the mean is off by when it is added up one by one, in units in its last place.
+        bound = 32 * abs(far) * float(tp.finfo(dtype).eps)
+        check(device, name, x, *args, want=want, dtype=dtype, rtol=bound, atol=bound, **kwargs)
+
+
 # --- what is refused -----------------------------------------------------------------------------
 
 

@@ -58,7 +58,7 @@ INDICES = {
 def test_index_tensors_put_their_dimensions_where_numpy_does(device: str, name: str) -> None:
     values = np.arange(3 * 4 * 3 * 4).reshape(3, 4, 3, 4)
     x = tp.tensor(values, device=device)
-    plain = tuple(np.array(i) if isinstance(i, list) else i for i in INDICES[name])
+    plain: Any = tuple(np.array(i) if isinstance(i, list) else i for i in INDICES[name])
     index = tuple(tp.tensor(i, device=device) if isinstance(i, list) else i for i in INDICES[name])
     want, got = values[plain], x[index]
     text = f"index with {name}"

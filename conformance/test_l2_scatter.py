@@ -5,13 +5,16 @@ Expected values are NumPy's, or loops over it.
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import tensorplug as tp
-from tensorplug.conformance.checks import call, check, f32, f64, few, i64, on, refuses
+from tensorplug.conformance.checks import call, check, f32, f64, few, floats_of, i64, on, refuses
 from tensorplug.conformance.reference import array_of
 from tensorplug.conformance.samples import supports
 
@@ -85,6 +88,29 @@ def test_reduced_places_without_what_was_there(device: str) -> None:
             check(device, "index_reduce", *args, include_self=False, want=f64(want))
     mean = f64([13 / 3, 20, 45 / 4, 40])
     check(device, "scatter_reduce", x, 0, at, source, "mean", want=mean, rtol=1e-14)
+
+
+FOLDED: dict[str, Callable[[list[float]], float]] = {
+    "sum": sum, "prod": math.prod, "amax": max, "amin": min,
+}  # fmt: skip
+
+
+def test_reduced_places_of_every_type_and_sign(device: str, thorough: bool) -> None:
+    """What was at a place counts where it is asked to, and nothing else does: no 0 or 1."""
+    kinds = (tp.int64, tp.int8, tp.int16, tp.int32, tp.uint8, *floats_of(device, thorough))
+    at = i64([0, 0, 2, 2, 2])
+    for dtype, sign in itertools.product(kinds, (1, -1)):
+        if not supports(device, dtype) or (sign < 0 and dtype is tp.uint8):
+            continue
+        x, source = (sign * np.array(v, np.float64) for v in ([3, 20, 4, 40], [6, 5, 2, 3, 2]))
+        for how, included in itertools.product(("sum", "prod", "amax", "amin"), (True, False)):
+            want = x.copy()
+            for place in (0, 2):
+                parts = source[at == place]
+                want[place] = FOLDED[how]([x[place], *parts] if included else list(parts))
+            args = x.astype(dtype.numpy), 0, at, source.astype(dtype.numpy), how
+            for name in ("scatter_reduce", "index_reduce")[: 1 if how == "sum" else 2]:
+                check(device, name, *args, include_self=included, want=want.astype(dtype.numpy))
 
 
 @pytest.mark.parametrize("dim", [0, 1, -1, 2])

@@ -116,7 +116,8 @@ def test_unrecorded_writes_to_leaves_are_seen_by_the_next_pass(device: str, how:
         (weight * weight).sum().backward()
         with tp.no_grad():
             part: Any = weight if how == "a parameter" else weight[0]
-            part.sub_(0.25 * (weight.grad if how == "a parameter" else weight.grad[0]))
+            grad: Any = weight.grad
+            part.sub_(0.25 * (grad if how == "a parameter" else grad[0]))
         weight.grad = None
     rest = [1.0] * 3 if how != "a parameter" else [0.125] * 3
     assert weight.tolist() == [[0.125] * 3, rest], "three steps of gradient descent"

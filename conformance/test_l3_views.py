@@ -251,6 +251,45 @@ def test_parts_of_complex_numbers(device: str) -> None:
         assert x[0, 0].item() == 3 - 4j, f"view_as_complex on {device}: a write was lost"
 
 
+PAIRED: dict[str, Callable[[Any], Any]] = {
+    "x[::2]": lambda x: x[::2], "x[:, 1:]": lambda x: x[:, 1:], "x[1:, ::3]": lambda x: x[1:, ::3],
+    "x.swapaxes(0, 1)": lambda x: x.swapaxes(0, 1), "x[2]": lambda x: x[2],
+    "x[..., 2:4]": lambda x: x[..., 2:4], "x[None, :, 1]": lambda x: x[None, :, 1],
+}  # fmt: skip
+"""Layouts of pairs: only the two numbers of a pair need to lie side by side."""
+
+
+@pytest.mark.parametrize("how", PAIRED)
+def test_pairs_in_any_layout_are_complex_numbers_without_a_copy(device: str, how: str) -> None:
+    """Writes to the numbers, and to their parts, are seen in the memory of the pairs."""
+    for dtype in (tp.complex64, tp.complex128):
+        if not supports(device, dtype):
+            continue
+        width = 2 if "..." not in how else 4
+        part = dtype.to_real()
+        a = np.arange(5.0 * 7 * width).astype(part.numpy).reshape(5, 7, width)
+        x = tp.tensor(a, device=device)
+        numbers = tp.view_as_complex(PAIRED[how](x))
+        pairs = PAIRED[how](a)
+        want = pairs[..., 0] + 1j * pairs[..., 1]
+        text = f"view_as_complex({how}) of {dtype} on {device}"
+        assert host(numbers).tolist() == want.tolist(), f"{text}: expected {want}, got {numbers}"
+        strides = tuple(step // (2 * a.itemsize) for step in pairs.strides[:-1])
+        got = numbers.stride()
+        same = all(g == s or n == 1 for g, s, n in zip(got, strides, want.shape, strict=True))
+        assert same, f"{text}: expected strides {strides}, got {got}"
+        again = tp.view_as_real(numbers)
+        numbers.fill_(-3 + 4j)
+        pairs[...] = (-3, 4)
+        assert host(x).tolist() == a.tolist(), f"{text}: a write is lost: got {x}, expected {a}"
+        again[..., 1] = 9
+        numbers.real.mul_(2)
+        pairs[...] = (-6, 9)
+        assert host(x).tolist() == a.tolist(), f"{text}: a part is lost: got {x}, expected {a}"
+        x.zero_()
+        assert not host(numbers).any(), f"{text}: a write to its base is not seen: got {numbers}"
+
+
 # --- lifetime -------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ brings along, forward or backward, must agree with the composition.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -178,6 +179,31 @@ def test_fused_and_composed_agree(device: str, name: str, thorough: bool) -> Non
     close(device, f"{name}: result", [out], [wants[0]], 1e-12)
     close(device, f"{name}: gradient of input", grads, wants[1], 1e-11)
     close(device, f"{name}: second derivative", second, wants[2], 1e-9)
+
+
+@pytest.mark.parametrize("name", [name for name in PAIRS if len(PAIRS[name][2]) > 1])
+def test_a_gradient_does_not_depend_on_what_else_is_followed(
+    device: str, name: str, thorough: bool
+) -> None:
+    """Inputs may be frozen, alone or together; kernels are told which gradients are needed."""
+    if name not in few(device, PAIRS, thorough, 6):
+        return
+    fused, _, arrays = PAIRS[name]
+
+    def gradients(followed: tuple[int, ...]) -> list[Any]:
+        xs = [on(device, a).requires_grad_(i in followed) for i, a in enumerate(arrays)]
+        out = fused(*xs)
+        out.backward(on(device, data(*out.shape, seed=7)))
+        assert all(x.grad is None for i, x in enumerate(xs) if i not in followed), name
+        return [xs[i].grad for i in followed]
+
+    every = range(len(arrays))
+    with tp.device(device):
+        wants = gradients(tuple(every))
+        for count in range(1, len(arrays)):
+            for followed in itertools.combinations(every, count):
+                close(device, f"{name}: gradients of inputs {followed} alone: number",
+                      gradients(followed), [wants[i] for i in followed], 1e-12)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["layer_norm", "batch_norm", "softmax-last", "attention"])

@@ -68,6 +68,35 @@ def test_uniform_bits_are_those_of_cpu(device: str) -> None:
         assert (make(device).cpu().numpy() == want).all()
 
 
+LONG: dict[str, Any] = {
+    "rand": lambda n, d: tp.rand(n, device=d), "randn": lambda n, d: tp.randn(n, device=d),
+    "randint": lambda n, d: tp.randint(0, 1000, (n,), device=d),
+    "bernoulli": lambda n, d: tp.bernoulli(tp.full((n,), 0.5, device=d)),
+}  # fmt: skip
+"""Draws of so many numbers."""
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_long_draws_are_those_of_cpu(device: str, name: str) -> None:
+    """Beyond 2**16 words and blocks of any size, and what is drawn after them."""
+    count = 300_007
+    found = []
+    for where in ("cpu", device):
+        tp.manual_seed(SEED)
+        found.append(LONG[name](count, where).cpu().numpy())
+        found.append(LONG[name](5, where).cpu().numpy())
+    for got, want in zip(found[2:], found[:2], strict=True):
+        # Normals that nearly cancel differ by more than a unit of themselves.
+        same = np.isclose(got, want, rtol=1e-6, atol=1e-6)
+        at = int(same.argmin())
+        assert same.all(), (
+            f"{name} of {len(want)} on {device}: expected {want[at]} at {at}, as on cpu, got "
+            f"{got[at]}"
+        )
+    parts = found[2][: count // 4 * 4].reshape(4, -1)
+    assert name == "bernoulli" or not (parts[0] == parts[1]).all()
+
+
 def test_uniform_numbers_are_below_one(device: str) -> None:
     tp.manual_seed(SEED)
     for dtype in (tp.float16, tp.float32):

@@ -272,10 +272,33 @@ _SQUARINGS = 64  # matrices of larger norms than 2 ** 64 give nan
 _BY_HOST = ("erfcx", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1")
 
 
+def _sided(function: Kernel, real: bool, turned: bool = False) -> Kernel:
+    """Complex results with the signs of the argument's parts, which say on what side of a cut it
+    is: XLA takes no notice of zeros with a sign (JAX 0.10). The real part's only with ``real``; the
+    imaginary part's ``turned`` where the function turns it.
+    """
+
+    def kernel(x: Any) -> Any:
+        found = function(x)
+        if not jnp.iscomplexobj(x):
+            return found
+        b = jnp.copysign(found.imag, -x.imag if turned else x.imag)
+        return lax.complex(jnp.copysign(found.real, x.real) if real else found.real, b)
+
+    return kernel
+
+
+_SIDED: dict[str, Kernel] = {
+    "sqrt": _sided(jnp.sqrt, False), "acos": _sided(jnp.arccos, False, turned=True),
+    "acosh": _sided(jnp.arccosh, False), "asin": _sided(jnp.arcsin, True),
+    "asinh": _sided(jnp.arcsinh, True), "atan": _sided(jnp.arctan, True),
+    "atanh": _sided(jnp.arctanh, True),
+}  # fmt: skip
+
 INTO: dict[str, Kernel] = {
     "add": jnp.add, "sub": jnp.subtract, "mul": jnp.multiply, "div": jnp.divide,
     "maximum": jnp.maximum, "minimum": jnp.minimum, "neg": jnp.negative, "abs": jnp.abs,
-    "square": jnp.square, "reciprocal": jnp.reciprocal, "sqrt": jnp.sqrt, "rsqrt": lax.rsqrt,
+    "square": jnp.square, "reciprocal": jnp.reciprocal, "sqrt": _SIDED["sqrt"], "rsqrt": lax.rsqrt,
     "exp": jnp.exp, "log": jnp.log, "sin": jnp.sin, "cos": jnp.cos, "tanh": jnp.tanh,
     "relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid, "floor": jnp.floor, "ceil": jnp.ceil,
 }  # fmt: skip
@@ -286,6 +309,7 @@ def kernels(wrap_index: Wrap) -> dict[str, Kernel]:
     """All kernels of this file; ``wrap_index`` is the backend's."""
     return {
         **_SPECIAL,
+        **_SIDED,
         **{name: _on_host(name) for name in _BY_HOST},
         "lgamma": _widened(_lgamma),
         "digamma": _widened(_digamma),

@@ -57,11 +57,12 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_the_catalogue_is_as_large_as_it_says() -> None:
     assert len(ids("F")) >= 85
     assert len(ids("R")) == 19
+    assert len(ids("S")) == 24
     assert len(ids("K")) == 13
     assert [f"F{n:02d}" for n in range(1, 41) if f"F{n:02d}" not in ids("F")] == []
 
 
-@pytest.mark.parametrize("fault", [*ids("F"), *ids("R")])
+@pytest.mark.parametrize("fault", [*ids("F"), *ids("R"), *ids("S")])
 def test_a_fault_is_found(quick: dict[str, dict[str, Any]], fault: str) -> None:
     outcome = quick[fault]
     assert not outcome["error"], outcome["error"]
@@ -93,6 +94,6 @@ def test_one_fault_does_not_fail_everything(one: dict[str, Any]) -> None:
 
 def test_the_document_lists_every_fault() -> None:
     text = (ROOT / "docs" / "conformance-faults.md").read_text("utf-8")
-    listed = set(re.findall(r"^\| ([FRK]\d+) \|", text, re.MULTILINE))
-    every = {*ids("F"), *ids("R"), *ids("K")}
+    listed = set(re.findall(r"^\| ([FRSK]\d+) \|", text, re.MULTILINE))
+    every = {*ids("F"), *ids("R"), *ids("S"), *ids("K")}
     assert listed == every, f"run `make faults WRITE=1`: {sorted(listed ^ every)}"
