@@ -102,7 +102,8 @@ examples: $(VENV)/.stamp-run
 
 # --- what developers run -----------------------------------------------------------------------
 
-DEVICES ?= cpu strict:0 xla:0 xla:1
+# One device of each kind, and not the first, where a kernel on the wrong device goes unnoticed.
+DEVICES ?= cpu strict:0 loopback:1 xla:1
 
 # The loader's tests fork processes, which JAX refuses once it is imported: they run by themselves.
 # pytest's exit status 5 says that ARGS chose no test of a part.

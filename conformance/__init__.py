@@ -13,5 +13,5 @@ LEVELS = ("loads", "stores", "computes", "mutates", "trains", "serves")
 PROFILES = {"quick": 12, "thorough": 200, "exhaustive": 200}
 """How many examples hypothesis tries in each profile."""
 
-SHARES = {"quick": 32, "thorough": 8, "exhaustive": 1}
+SHARES = {"quick": 64, "thorough": 16, "exhaustive": 1}
 """Of how many cases one is tried on a device where each costs a compilation."""

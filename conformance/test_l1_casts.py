@@ -15,6 +15,8 @@ from tensorplug.backends.dtypes import DType
 from tensorplug.conformance.checks import few, floats_of
 from tensorplug.conformance.samples import dtypes_of, supports
 
+pytestmark = pytest.mark.shared
+
 SIZES = (1, 7, 8, 9, 31, 33, 1025)
 """Around the sizes of vectors, and beyond one block."""
 

@@ -17,7 +17,7 @@ from tensorplug.conformance.samples import Case, Sample, dtypes_of, first_cases,
 from tensorplug.conformance.test_l3_inplace import fits, method_of
 from tensorplug.conformance.test_l3_layouts import identical
 
-pytestmark = pytest.mark.needs("in_place")
+pytestmark = [pytest.mark.needs("in_place"), pytest.mark.shared]
 
 REFUSALS = (RuntimeError, TypeError, ValueError, IndexError)
 

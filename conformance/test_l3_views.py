@@ -25,7 +25,7 @@ from tensorplug.conformance.samples import (
 )
 from tensorplug.conformance.test_l3_layouts import LAYOUTS
 
-pytestmark = pytest.mark.needs("in_place")
+pytestmark = [pytest.mark.needs("in_place"), pytest.mark.shared]
 
 
 def run(case: Case, sample: Sample, device: str) -> Any:

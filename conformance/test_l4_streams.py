@@ -18,7 +18,7 @@ from tensorplug.conformance.checks import refuses
 from tensorplug.conformance.reference import array_of
 from tensorplug.conformance.samples import other_devices, supports
 
-pytestmark = pytest.mark.needs("random")
+pytestmark = [pytest.mark.needs("random"), pytest.mark.shared]
 
 SEED = 20260101
 MASK = (1 << 64) - 1

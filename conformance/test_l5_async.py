@@ -16,6 +16,8 @@ import pytest
 import tensorplug as tp
 from tensorplug.conformance.samples import other_devices
 
+pytestmark = pytest.mark.shared
+
 SIDE = 96
 
 

@@ -22,7 +22,7 @@ from tensorplug.conformance.samples import (
     tensors_in,
 )
 
-pytestmark = pytest.mark.needs("deterministic")
+pytestmark = [pytest.mark.needs("deterministic"), pytest.mark.shared]
 
 REFUSALS = (RuntimeError, TypeError, ValueError, IndexError)
 

@@ -13,6 +13,8 @@ import pytest
 import tensorplug as tp
 from tensorplug.conformance.checks import few
 
+pytestmark = pytest.mark.shared
+
 LONG = 70_001
 """More than 2**16, and odd."""
 

@@ -20,6 +20,8 @@ import pytest
 import tensorplug as tp
 from tensorplug.conformance.samples import other_devices
 
+pytestmark = pytest.mark.shared
+
 COUNT = 1 << 18
 ROUNDS = 24
 NBYTES = 4 * COUNT

@@ -18,7 +18,7 @@ from tensorplug.conformance.checks import few
 from tensorplug.conformance.reference import Call, array_of, compare
 from tensorplug.conformance.samples import Case, Sample, first_cases, samples_of
 
-pytestmark = pytest.mark.needs("threads")
+pytestmark = [pytest.mark.needs("threads"), pytest.mark.shared]
 
 REFUSALS = (RuntimeError, TypeError, ValueError, IndexError)
 
