@@ -154,7 +154,9 @@ class ArrayAPIBackend(IndexKernels, Backend):
 
     def native(self, handle: Handle) -> Any:
         """The library array with the handle's values now; a snapshot, not to be written to."""
-        return read(handle)
+        found = read(handle)
+        # NumPy's functions and indices give numbers in place of arrays without dimensions.
+        return found if type(found) is self._array_type else self.namespace.asarray(found)
 
     def receive(self, array: Any, device: int, copy: bool) -> Handle:
         place = self._devices[device]

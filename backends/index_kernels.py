@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .dtypes import int64
+from .dtypes import bfloat16, float16, int64
 from .layout import broadcast_shapes, contiguous_strides, numel
 from .storage import Handle, read
 
@@ -75,7 +75,7 @@ class IndexKernels:
     def scatter_add(self, x: Handle, source: Handle | float, dim: int, index: Handle) -> Handle:
         """As :meth:`scatter`, adding up all sources of a place and its old value."""
         out, key, values = self._scattered(x, source, dim, index)
-        np.add.at(out, key, values)
+        out = _add_at(out, key, values)
         return _backend(self).like(out, x)
 
     def index_select(self, x: Handle, dim: int, index: Handle) -> Handle:
@@ -136,7 +136,7 @@ class IndexKernels:
         )
         given = _host_values(backend, values)
         if accumulate:
-            np.add.at(out, key, given)
+            out = _add_at(out, key, given)
         else:
             out[key] = given
         return backend.like(out, x)
@@ -177,6 +177,19 @@ class IndexKernels:
 def _backend(kernels: IndexKernels) -> ArrayAPIBackend:
     """The same object under its full type: this class is only ever a part of that one."""
     return kernels  # type: ignore[return-value]  # see there
+
+
+_NARROW = (float16.numpy, bfloat16.numpy)
+
+
+def _add_at(out: np.ndarray, key: Any, values: np.ndarray) -> np.ndarray:
+    """Sums at places, repeated ones too; 16-bit numbers are summed in 32 bits and rounded once."""
+    if out.dtype not in _NARROW:
+        np.add.at(out, key, values)
+        return out
+    wide = out.astype(np.float32)
+    np.add.at(wide, key, values.astype(np.float32))
+    return wide.astype(out.dtype)
 
 
 def _host_values(backend: ArrayAPIBackend, values: Handle | float) -> np.ndarray:

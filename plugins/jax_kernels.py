@@ -14,6 +14,7 @@ from jax.scipy.linalg import expm
 
 from ..backends.base import Kernel
 from ..backends.device import Device
+from .jax_program import failed
 
 __all__ = ["INTO", "bitcast", "cast", "kernels", "wrap"]
 
@@ -305,11 +306,38 @@ INTO: dict[str, Kernel] = {
 """Elementwise functions that may compute into the memory of their first argument."""
 
 
+def _solvable(kernel: Kernel, problem: str) -> Kernel:
+    """A kernel of matrices that raises where JAX makes inf or nan of finite numbers."""
+
+    def checked(*matrices: Any) -> Any:
+        found = kernel(*matrices)
+        finite = jnp.all(jnp.array([jnp.all(jnp.isfinite(matrix)) for matrix in matrices]))
+        if failed((finite & ~jnp.all(jnp.isfinite(found)),)):
+            raise np.linalg.LinAlgError(problem)
+        return found
+
+    return checked
+
+
+# One triangle is read, as in PyTorch; JAX takes the mean of both unless told otherwise.
+_MATRICES: dict[str, Kernel] = {
+    "eigh": lambda x: tuple(jnp.linalg.eigh(x, symmetrize_input=False)),
+    "eigvalsh": lambda x: jnp.linalg.eigvalsh(x, symmetrize_input=False),
+    "cholesky": _solvable(
+        lambda x: jnp.linalg.cholesky(x, symmetrize_input=False),
+        "Matrix is not positive definite",
+    ),
+    "inv": _solvable(jnp.linalg.inv, "Singular matrix"),
+    "solve": _solvable(jnp.linalg.solve, "Singular matrix"),
+}
+
+
 def kernels(wrap_index: Wrap) -> dict[str, Kernel]:
     """All kernels of this file; ``wrap_index`` is the backend's."""
     return {
         **_SPECIAL,
         **_SIDED,
+        **_MATRICES,
         **{name: _on_host(name) for name in _BY_HOST},
         "lgamma": _widened(_lgamma),
         "digamma": _widened(_digamma),
@@ -331,7 +359,6 @@ def kernels(wrap_index: Wrap) -> dict[str, Kernel]:
         "remainder": _remainder,
         "complex": lambda x, y: lax.complex(*jnp.broadcast_arrays(x, y)),
         "matrix_exp": lambda x: expm(x, max_squarings=_SQUARINGS),
-        "eigh": lambda x: tuple(jnp.linalg.eigh(x, symmetrize_input=False)),
         "cumsum": _scan(jnp.cumsum),
         "cumprod": _scan(jnp.cumprod),
         "gcd": jnp.gcd,

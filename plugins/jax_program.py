@@ -96,7 +96,8 @@ def report(flag: Any) -> None:
         _local.checks.append(flag)
 
 
-def _failed(flags: tuple[Any, ...]) -> bool:
+def failed(flags: tuple[Any, ...]) -> bool:
+    """Whether a check inside of a kernel has found something; see :func:`report`."""
     if flags and isinstance(flags[0], jax.core.Tracer):
         for flag in flags:
             report(flag)
@@ -237,7 +238,7 @@ class _Program:
             self.programs[template] = self.directly
             return self.directly(*args, **kwargs)
         if type(found) is dict:
-            if _failed(found["flags"]):
+            if failed(found["flags"]):
                 return self.directly(*args, **kwargs)
             found = found["found"]
         elif key is not None and type(found) is _Array:
