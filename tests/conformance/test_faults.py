@@ -1,7 +1,7 @@
 """The suite finds every seeded fault, says where it is, and flags nothing that is allowed.
 
 The faults are in ``faults/``. Here the first forty are run, each up to the first failure; ``make
-faults``, which CI runs too, tries all of them and makes the whole matrix.
+faults`` tries all of them and makes the whole matrix; CI runs all of them up to the first failure.
 """
 
 from __future__ import annotations
