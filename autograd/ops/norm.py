@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...backends.dtypes import bfloat16, float16, float32
 from ..families import GENERIC
 from ..registry import op
 from ..rules import unbroadcast
@@ -28,6 +29,10 @@ def _moments(F: Any, x: Any, dims: Dims, eps: float) -> Any:
 
 
 def _standardize(F: Any, x: Any, weight: Any, bias: Any, dims: Dims, eps: float) -> Any:
+    dtype = F.dtype_of(x)
+    if dtype in (float16, bfloat16):  # rounded once, at the end
+        wide = [None if value is None else F.cast(value, float32) for value in (x, weight, bias)]
+        return tuple(F.cast(found, dtype) for found in _standardize(F, *wide, dims, eps))
     mean, centred, scale = _moments(F, x, dims, eps)
     out = centred * scale
     if weight is not None:
