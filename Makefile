@@ -115,12 +115,14 @@ test: setup
 conformance: setup
 	$(PYTEST) -n $(JOBS) --pyargs tensorplug.conformance $(DEVICES:%=--device %) $(ARGS)
 
-# The suite itself is tested: every seeded fault must be found, nothing else may be flagged.
-FAULTS = $(ENV) PYTHONPATH='$(CURDIR)/tests/conformance' $(BIN)/python -m faults
+# The suite itself is tested: every seeded fault must be found, nothing else may be flagged. Not from
+# the root, where Python would take the folder conformance for a module of that name.
+FAULTS = cd tests/conformance && $(ENV) '$(abspath $(BIN))/python' -m faults
 
 faults: setup
-	$(FAULTS) --workers $(JOBS) --json build/faults/matrix.json \
-	$(if $(WRITE),--record --write docs/conformance-faults.md) $(ARGS)
+	@mkdir -p build/faults
+	$(FAULTS) --workers $(JOBS) --json '$(CURDIR)/build/faults/matrix.json' \
+	$(if $(WRITE),--record --write '$(CURDIR)/docs/conformance-faults.md') $(ARGS)
 
 mutants: setup
 	$(FAULTS).mutation --workers $(JOBS) $(ARGS)
