@@ -65,7 +65,9 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
 
     Args:
         ext_tensor: the array, of any library.
-        device: where the tensor shall be; by default where the array is.
+        device: where the tensor shall be; by default where the array is: on the device of its own
+            library, as ``xla:0`` for one of JAX, or ``torch:0`` for one of PyTorch where a plugin
+            brings that device, else on ``cpu``.
         copy: True for a tensor with memory of its own, False for one that shares the array's, or
             an error; None shares where the device can reach the memory, else copies.
 

@@ -31,8 +31,8 @@ def _moments(F: Any, x: Any, dims: Dims, eps: float) -> Any:
 def _standardize(F: Any, x: Any, weight: Any, bias: Any, dims: Dims, eps: float) -> Any:
     dtype = F.dtype_of(x)
     if dtype in (float16, bfloat16):  # rounded once, at the end
-        wide = [None if value is None else F.cast(value, float32) for value in (x, weight, bias)]
-        return tuple(F.cast(found, dtype) for found in _standardize(F, *wide, dims, eps))
+        x, weight, bias = (None if a is None else F.cast(a, float32) for a in (x, weight, bias))
+        return tuple(F.cast(found, dtype) for found in _standardize(F, x, weight, bias, dims, eps))
     mean, centred, scale = _moments(F, x, dims, eps)
     out = centred * scale
     if weight is not None:
