@@ -133,7 +133,8 @@ class ArrayAPIBackend(IndexKernels, Backend):
         return type(self.namespace.zeros((1,)))
 
     def owns(self, array: Any) -> bool:
-        return isinstance(array, self._array_type)
+        """Whether ``array`` is one of the library's, with values and nothing else."""
+        return isinstance(array, self._array_type) and not _pending(array)
 
     def device_of(self, array: Any) -> int:
         """The index of the device that a library array lives on.
@@ -377,6 +378,14 @@ class ArrayAPIBackend(IndexKernels, Backend):
     def exclusive(self, handle: Handle) -> Handle:
         """The same array in a cell of its own: writes replace arrays, so nothing is shared."""
         return self.adopt(read(handle))
+
+
+def _pending(array: Any) -> bool:
+    """Whether a library has something left to do about an array, as PyTorch has for one that
+    requires grad and for lazy conjugates: its own DLPack says then what to call first.
+    """
+    lazy = any(getattr(array, name, bool)() for name in ("is_conj", "is_neg"))
+    return lazy or bool(getattr(array, "requires_grad", False))
 
 
 def _down(value: Any) -> Any:

@@ -9,14 +9,15 @@ import time
 from pathlib import Path
 
 from . import catalogue, runner, tables
-from .base import Fault
+from .base import SEEDED, Fault
 from .outcome import Outcome
 
 PARTS = {
     "clean": (catalogue.CLEAN,),
     "faults": catalogue.FAULTS,
-    "reserve": catalogue.RESERVE,
-    "second reserve": catalogue.SECOND_RESERVE,
+    "reserve": catalogue.RESERVES[0],
+    "second reserve": catalogue.RESERVES[1],
+    "third reserve": catalogue.RESERVES[2],
     "variations": catalogue.VARIATIONS,
 }
 
@@ -46,7 +47,7 @@ def _chosen(args: argparse.Namespace) -> list[Fault]:
 
 def expected(outcome: Outcome) -> bool:
     """Whether a fault was found, or what is no fault left alone."""
-    return not outcome.error and bool(outcome.failures) == (outcome.id[0] in "FRS")
+    return not outcome.error and bool(outcome.failures) == (outcome.id[0] in SEEDED)
 
 
 def _line(o: Outcome) -> str:

@@ -8,8 +8,9 @@ from . import compute, nets, numerics, order, queued, storage, system, variation
 from .base import Clean, Fault, fault
 from .reserve import RESERVE
 from .second_reserve import SECOND_RESERVE
+from .third_reserve import THIRD_RESERVE
 
-__all__ = ["ALL", "CLEAN", "FAULTS", "RESERVE", "SECOND_RESERVE", "VARIATIONS"]
+__all__ = ["ALL", "CLEAN", "FAULTS", "RESERVES", "VARIATIONS"]
 
 CLEAN = fault("clean", "nothing is wrong", "clean", Clean)
 AREAS = (storage, writes, compute, order, nets, numerics, system, queued)
@@ -17,9 +18,12 @@ AREAS = (storage, writes, compute, order, nets, numerics, system, queued)
 FAULTS: tuple[Fault, ...] = tuple(
     sorted((f for area in AREAS for f in area.FAULTS), key=lambda f: int(f.id[1:]))
 )
+RESERVES: tuple[tuple[Fault, ...], ...] = (RESERVE, SECOND_RESERVE, THIRD_RESERVE)
+"""Faults that were kept back until the suite was measured."""
+
 VARIATIONS: tuple[Fault, ...] = variations.VARIATIONS
 
-ALL = {f.type: f for f in (CLEAN, *FAULTS, *RESERVE, *SECOND_RESERVE, *VARIATIONS)}
+ALL = {f.type: f for f in (CLEAN, *FAULTS, *(f for r in RESERVES for f in r), *VARIATIONS)}
 
 globals().update({f"Backend_{f.type}": f.backend for f in ALL.values()})
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import tensorplug as tp
 
+from .base import SEEDED
 from .outcome import Outcome
 
 __all__ = ["as_json", "rates", "record", "rewrite", "said", "table"]
@@ -20,7 +21,7 @@ BEGIN, END = "<!-- fault matrix: begin -->", "<!-- fault matrix: end -->"
 
 def rates(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """The figures that are published."""
-    seeded = [o for o in outcomes if o.id[0] in "FRS"]
+    seeded = [o for o in outcomes if o.id[0] in SEEDED]
     killed = [o for o in seeded if o.failures]
     flagged = [o.id for o in outcomes if o.id[0] == "K" and (o.failures or o.error)]
     levels = Counter(level for o in killed for level in {_level(t) for t in o.functions})
@@ -91,7 +92,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 def _order(outcome: Outcome) -> tuple[int, int]:
     number = re.sub(r"\D", "", outcome.id)
-    return "FRSKc".index(outcome.id[0]), int(number or 0)
+    return f"{SEEDED}Kc".index(outcome.id[0]), int(number or 0)
 
 
 def rewrite(path: Path, outcomes: Sequence[Outcome]) -> None:
@@ -112,5 +113,5 @@ def record(outcomes: Sequence[Outcome]) -> None:
     """Note for each fault the first test that found it, for quick runs."""
     path = Path(__file__).with_name("found_by.json")
     found = json.loads(path.read_text("utf-8"))
-    found |= {o.id: o.functions[0] for o in outcomes if o.failures and o.id[0] in "FRS"}
+    found |= {o.id: o.functions[0] for o in outcomes if o.failures and o.id[0] in SEEDED}
     path.write_text(json.dumps(dict(sorted(found.items())), indent=1) + "\n", encoding="utf-8")

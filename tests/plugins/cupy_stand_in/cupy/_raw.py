@@ -24,23 +24,40 @@ SIZES = SimpleNamespace(blocks=2, threads=1)
 """The largest grid, and how many threads of a block really run."""
 
 
+FLAGS = ["-std=c++20", "-O1", "-fPIC", "-pthread", "-fno-strict-aliasing", "-ffp-contract=off"]
+
+
 def compiled(text: str, options: tuple[str, ...] = ()) -> Any:
     """A library made of C++; kept for the next time."""
-    whole = HEADER.read_text() + text
-    key = hashlib.sha256("\0".join((whole, *options)).encode()).hexdigest()[:24]
-    ROOM.mkdir(exist_ok=True)
+    text = f'#include "{HEADER.name}"\n{text}'
+    folder = _prepared()
+    key = hashlib.sha256("\0".join((folder.name, text, *options)).encode()).hexdigest()[:24]
     target = ROOM / f"{key}.so"
     if not target.exists():
-        with tempfile.TemporaryDirectory(dir=ROOM) as folder:
-            source, made = Path(folder) / "k.cpp", Path(folder) / "k.so"
-            source.write_text(whole)
-            command = ["g++", "-std=c++20", "-O1", "-fPIC", "-shared", "-pthread",
-                       "-fno-strict-aliasing", "-ffp-contract=off", *options, str(source), "-o",
-                       str(made)]  # fmt: skip
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert not done.returncode, done.stderr[:4000]
-            made.replace(target)
+        _compile(target, text, "-shared", "-I", str(folder), *options)
     return ctypes.CDLL(str(target))
+
+
+def _prepared() -> Path:
+    """A folder with the header, compiled before: reading the standard library takes longest."""
+    text = HEADER.read_text()
+    folder = ROOM / hashlib.sha256(text.encode()).hexdigest()[:24]
+    folder.mkdir(parents=True, exist_ok=True)
+    ready = folder / f"{HEADER.name}.gch"
+    if not ready.exists():
+        (folder / HEADER.name).write_text(text)
+        _compile(ready, text, "-x", "c++-header")
+    return folder
+
+
+def _compile(target: Path, text: str, *options: str) -> None:
+    with tempfile.TemporaryDirectory(dir=ROOM) as folder:
+        source, made = Path(folder) / "k.cpp", Path(folder) / "made"
+        source.write_text(text)
+        command = ["g++", *FLAGS, *options, str(source), "-o", str(made)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert not done.returncode, done.stderr[:4000]
+        made.replace(target)
 
 
 def launchers(text: str) -> str:

@@ -1,7 +1,5 @@
 """The backend itself: PyTorch through array-api-compat, on the CPU."""
 
-from typing import Any
-
 import array_api_compat.torch
 import torch
 
@@ -17,11 +15,3 @@ class TorchBackend(ArrayAPIBackend):
     def devices(self) -> list[torch.device]:
         """``torch:0``, the CPU."""
         return [torch.device("cpu")]
-
-    def owns(self, array: Any) -> bool:
-        """Plain values on the CPU only; what PyTorch must still do something about is refused."""
-        return (
-            isinstance(array, torch.Tensor)
-            and array.device.type == "cpu"
-            and not (array.requires_grad or array.is_conj() or array.is_neg())
-        )
