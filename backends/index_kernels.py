@@ -182,6 +182,7 @@ def _backend(kernels: IndexKernels) -> ArrayAPIBackend:
 _NARROW = (float16.numpy, bfloat16.numpy)
 
 
+@np.errstate(all="ignore")  # infinities and nan are no news
 def _add_at(out: np.ndarray, key: Any, values: np.ndarray) -> np.ndarray:
     """Sums at places, repeated ones too; 16-bit numbers are summed in 32 bits and rounded once."""
     if out.dtype not in _NARROW:

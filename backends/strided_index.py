@@ -207,6 +207,7 @@ class _Host(StridedIndexing):
 _HOST = _Host()
 
 
+@np.errstate(all="ignore")  # infinities and nan are no news
 def host_scatter_reduce(
     x: np.ndarray, source: np.ndarray, dim: int, index: np.ndarray, reduce: str, include_self: bool
 ) -> np.ndarray:

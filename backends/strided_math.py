@@ -286,8 +286,10 @@ def _parts(xp: Any) -> dict[str, Kernel]:
         out.real, out.imag = x, y
         return out
 
+    real_sign = Choosing(xp).sign
+
     def sgn(x: Any, out: Any = ...) -> Any:
-        return x.copy() if x.dtype.kind == "b" else xp.sign(x, out=out)
+        return xp.sign(x, out=out) if x.dtype.kind == "c" else real_sign(x, out)
 
     def signum(x: Any, out: Any = ...) -> Any:
         found = xp.sign(x, out=out)

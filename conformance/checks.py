@@ -20,8 +20,8 @@ from tensorplug.conformance.reference import array_of
 from tensorplug.conformance.samples import describe, map_tensors, tensors_in
 
 __all__ = [
-    "call", "check", "error_of", "f32", "f64", "few", "floats_of", "i64", "on", "problem",
-    "refuses", "rounded", "spacing", "ulps_off",
+    "REFUSALS", "call", "check", "error_of", "f32", "f64", "few", "floats_of", "i64", "on",
+    "problem", "refuses", "rounded", "spacing", "ulps_off",
 ]  # fmt: skip
 
 T = TypeVar("T")

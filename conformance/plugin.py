@@ -209,7 +209,7 @@ def _explain(facts: dict[str, Any], error: BaseException | None) -> None:
     text = str(error).partition("\n")[0] or type(error).__name__
     kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
     facts["problem"] = f"{kind}{text}"[:400]
-    if facts["function"] and facts["device"]:
+    if facts["function"] in FUNCTIONS and facts["device"]:
         facts["kernel"] = kernel_of(FUNCTIONS[facts["function"]], facts["device"])
     if LAST and (LAST[0].device == facts["device"] or facts["device"] is None):
         told = LAST[0].problem

@@ -38,6 +38,39 @@ def test_dlpack_import_copies_as_it_is_told(device: str, copy: Any) -> None:
         assert shares(x, array) is (copy is False), text + ("apart" if copy else "shared")
 
 
+WRITES: dict[str, Any] = {
+    "fill_": lambda x: x.fill_(7),
+    "add_": lambda x: x.add_(1),
+    "x[0] =": lambda x: x.__setitem__(0, 7.0),
+    "a view": lambda x: x[1:].mul_(5),
+    "copy_": lambda x: x.copy_(tp.full((3,), 7.0, device=x.device)),
+    "out=": lambda x: tp.exp(x, out=x),
+}
+
+
+@pytest.mark.needs("dlpack_import", "in_place")
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("kind", ["read-only", "broadcast", "a view of read-only"])
+def test_memory_that_is_read_only_stays_as_it_is(device: str, kind: str, write: str) -> None:
+    """Writes are refused, or go to memory of the tensor's own."""
+    array = np.full(1 if kind == "broadcast" else 5, 2.0, np.float32)
+    if kind == "broadcast":
+        lent = np.broadcast_to(array, (3,))
+    else:
+        array.flags.writeable = False
+        lent = array[:3] if kind == "read-only" else array[1:4][:]
+    for copy in (None, False):
+        try:
+            x = tp.from_dlpack(lent, device=device, copy=copy)
+        except BufferError:
+            continue  # it may not be lent at all
+        try:
+            WRITES[write](x)
+        except (RuntimeError, ValueError, BufferError):
+            assert x.tolist() == [2.0, 2.0, 2.0], f"{write} was refused, but changed the tensor"
+        assert set(array.tolist()) == {2.0}, f"{write} changed an array that is read-only ({kind})"
+
+
 # --- DLPack out -----------------------------------------------------------------------------------
 
 VIEWS = {

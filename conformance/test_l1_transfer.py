@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,6 +38,47 @@ def test_views_arrive_with_their_values(device: str) -> None:
         assert same(x[1:, ::-1].to(other), a[1:, ::-1])
         assert same(x[:, :1].expand(4, 3).to(other), np.repeat(a[:, :1], 3, 1))
         assert same(tp.tensor(a, device=other).t()[1:].to(device), a.T[1:])
+
+
+PARTS: dict[str, Callable[[Any], Any]] = {
+    "last rows": lambda x: x[2:],
+    "a row": lambda x: x[1],
+    "rows in the middle": lambda x: x[1:3],
+    "an element": lambda x: x[2, 3],
+    "last elements": lambda x: x.reshape(-1)[5:],
+    "a row of a view": lambda x: x[1:][1],
+    "columns": lambda x: x[:, 2:5],
+    "every second row": lambda x: x[1::2],
+    "nothing": lambda x: x[4:],
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_parts_arrive_and_not_the_start_of_their_memory(device: str, part: str) -> None:
+    a = np.arange(24, dtype=np.float32).reshape(4, 6)
+    for other in ["cpu", *other_devices(device)]:
+        for source, target in ((device, other), (other, device), (device, device)):
+            view = PARTS[part](tp.tensor(a, device=source))
+            want = PARTS[part](a)
+            text = f"a view ({part}) from {source} to {target}"
+            assert same(view.to(target), want), text
+            assert same(view.to(target, copy=True), want), f"{text}, copy=True"
+            assert same(tp.zeros(want.shape, device=target).copy_(view), want), f"{text}, copy_"
+            whole = tp.zeros(4, 6, device=target)
+            PARTS[part](whole).copy_(view)
+            assert same(PARTS[part](whole), want), f"{text}, into such a view"
+
+
+@pytest.mark.parametrize("non_blocking", [False, True])
+def test_what_is_written_after_a_copy_does_not_arrive(device: str, non_blocking: bool) -> None:
+    """Of memory that is not pinned, a copy has read everything when it returns."""
+    for size in (8, 100_000):
+        array = np.zeros(size, np.float32)
+        x = tp.from_numpy(array).to(device, non_blocking=non_blocking, copy=True)
+        y = tp.empty(size, device=device).copy_(tp.from_numpy(array), non_blocking=non_blocking)
+        array[:] = 7
+        for found in (x, y):
+            assert found.abs().max().item() == 0, f"{size} elements, non_blocking={non_blocking}"
 
 
 def test_copies_share_nothing(device: str) -> None:

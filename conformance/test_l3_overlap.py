@@ -39,16 +39,25 @@ def turned_round(x: tp.Tensor, y: tp.Tensor) -> tp.Tensor | None:
     return x[::-1] if x.shape == y.shape and x.ndim else None
 
 
-def own_row(x: tp.Tensor, y: tp.Tensor) -> tp.Tensor | None:
+def first_row(x: tp.Tensor, y: tp.Tensor) -> tp.Tensor | None:
+    return x[0] if x.ndim > 1 and y.ndim and x.shape[-1] == y.shape[-1] else None
+
+
+def last_row(x: tp.Tensor, y: tp.Tensor) -> tp.Tensor | None:
     return x[-1] if x.ndim > 1 and y.ndim and x.shape[-1] == y.shape[-1] else None
+
+
+def first_column(x: tp.Tensor, y: tp.Tensor) -> tp.Tensor | None:
+    return x[..., :1] if x.ndim > 1 and y.ndim and x.shape == y.shape else None
 
 
 def own_element(x: tp.Tensor, y: tp.Tensor) -> tp.Tensor | None:
     return x[(0,) * x.ndim] if x.ndim and y.ndim < 2 else None
 
 
+# A loop by rows or columns reads the first again after it was written, backwards the last.
 SOURCES: dict[str, Callable[[tp.Tensor, tp.Tensor], tp.Tensor | None]] = {
-    f.__name__: f for f in (itself, turned_round, own_row, own_element)
+    f.__name__: f for f in (itself, turned_round, first_row, last_row, first_column, own_element)
 }
 
 

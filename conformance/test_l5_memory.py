@@ -44,10 +44,10 @@ def used(device: str) -> int:
 
 def growth(device: str, work: Callable[[], Any], rounds: int = ROUNDS) -> int:
     """How many bytes more are in use after some rounds: what leaks does so every time, what an
-    allocator keeps for itself, at first.
+    allocator keeps for itself, now and then.
     """
     grown = 0
-    for _ in range(3):
+    for _ in range(6):
         before = used(device)
         for _ in range(rounds):
             work()

@@ -77,6 +77,8 @@ class Memory:
 
     def at(self, values: np.ndarray) -> np.ndarray:
         """The place in the device's memory of a part of the buffer."""
+        if not values.size:  # what lies nowhere may have an address beyond the end
+            return np.empty(values.shape, values.dtype)
         offset = _address(values) - _address(self.buffer)
         return np.ndarray(values.shape, values.dtype, self._data, offset, values.strides)
 

@@ -9,16 +9,17 @@ from .._indexing import as_indices
 from ..autograd import slow
 from ..autograd.errors import OpError, OpIndexError, OpTypeError, check_devices
 from ..autograd.registry import ROWS, function
-from ..autograd.tensor import Tensor, make
+from ..autograd.tensor import Tensor, edge, make
+from ..backends.dtypes import bool_
 from ..backends.layout import numel
 from .index import check_index, mask_of, places, vector
 from .view import common_shape, expand
 
 __all__ = ["REDUCTIONS", "scatter_reduce", "slices_of"]
 
-_scatter, _scatter_add, _scatter_reduce, _put, _add = (
+_scatter, _scatter_add, _scatter_reduce, _put, _add, _where = (
     ROWS[name].call
-    for name in ("scatter", "scatter_add", "scatter_reduce", "index_put", "index_add")
+    for name in ("scatter", "scatter_add", "scatter_reduce", "index_put", "index_add", "where")
 )
 _view = ROWS["index"].call
 
@@ -281,9 +282,18 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     x = input if input._h.shape else input.reshape(1)
     size = x._h.shape[at]
     wrapped = found + (found < 0) * size
-    where = (*(None,) * at, in_range("index_fill", wrapped, size, at)._h)
+    positions = in_range("index_fill", wrapped, size, at)._h
+    if edge(filler) is not None:  # what is written twice to one place has one gradient
+        written = _put(_bool(x, False, (size,)), _bool(x, True, ()), (positions,), False)
+        column = written.reshape((size, *(1,) * (len(x._h.shape) - at - 1)))
+        return _where(column, filler, x).reshape(tuple(input._h.shape))
     shape = (*x._h.shape[:at], found._h.shape[0], *x._h.shape[at + 1 :])
+    where = (*(None,) * at, positions)
     return _put(x, expand(filler, shape), where, False).reshape(tuple(input._h.shape))
+
+
+def _bool(like: Tensor, value: bool, shape: tuple[int, ...]) -> Tensor:
+    return make(like._device.F.full(shape, value, bool_), bool_, like._device)
 
 
 # --- x[indices] = values ----------------------------------------------------------------------

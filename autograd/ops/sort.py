@@ -81,12 +81,14 @@ op("median", GENERIC, inputs=("x",), attrs=("dims", "keepdim"), xp=None, dtype=N
 
 
 def _searchsorted(F: Any, sequence: Any, values: Any, right: bool) -> Any:
-    """Bisection of all values at once; the last dimension of ``sequence`` is in order."""
+    """Bisection of all values at once; the last dimension of ``sequence`` is in order, nan last."""
     size = sequence.shape[-1]
     low = F.zeros(values.shape, int64)
     if not size or 0 in values.shape:
         return low
-    flat = len(sequence.shape) == 1
+    flat, missing = len(sequence.shape) == 1, None
+    if F.dtype_of(values).is_inexact:
+        missing = F.isnan(values)
     high = F.full(values.shape, size, int64)
     for _ in range(size.bit_length()):
         middle = F.floordiv(low + high, 2)
@@ -96,11 +98,13 @@ def _searchsorted(F: Any, sequence: Any, values: Any, right: bool) -> Any:
             if flat
             else F.gather(sequence, len(sequence.shape) - 1, place)
         )
-        stop = found > values if right else found >= values  # never for nan: it goes last
+        before = found <= values if right else found < values  # never where found is nan
+        if missing is not None:
+            last = missing if right else F.logical_and(missing, F.logical_not(F.isnan(found)))
+            before = F.logical_or(before, last)
         open_ = low < high
-        rise = F.logical_and(open_, F.logical_not(stop))
-        high = F.where(F.logical_and(open_, stop), middle, high)
-        low = F.where(rise, middle + 1, low)
+        high = F.where(F.logical_and(open_, F.logical_not(before)), middle, high)
+        low = F.where(F.logical_and(open_, before), middle + 1, low)
     return low
 
 

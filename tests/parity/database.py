@@ -26,6 +26,7 @@ __all__ = [
     "entries",
     "error_samples",
     "full_name",
+    "original",
     "samples",
     "spread",
     "subject_call",
@@ -118,7 +119,8 @@ def error_samples(entry: Any, cap: int | None) -> list[Any]:
     return spread([error.sample_input for error in entry.error_inputs("cpu")], cap)
 
 
-def _torch_original(name: str) -> Any:
+def original(name: str) -> Any:
+    """PyTorch's function or method of a dotted name, or None."""
     found: Any = torch
     for part in name.split("."):
         found = getattr(found, part, None)
@@ -132,7 +134,7 @@ def subject_call(entry: Any, subject: Subject) -> Callable[..., Any]:
     the subject in torch's place.
     """
     found = subject.lookup(entry.name)
-    if entry.op is _torch_original(entry.name):
+    if entry.op is original(entry.name):
         return found
     if entry.op is getattr(torch.Tensor, entry.name, None):
         return subject.method(entry.name)  # torch.cfloat is a dtype, its entry means the method
