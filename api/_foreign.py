@@ -86,7 +86,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
         array([0., 5., 0.])
     """
     where = None if device is None else Device(device)
-    home = ext_tensor._device if isinstance(ext_tensor, Tensor) else for_array(ext_tensor)
+    home = _home(ext_tensor)
     if home is None and not hasattr(ext_tensor, "__dlpack__"):
         raise OpTypeError(
             "from_dlpack: expected an array with __dlpack__, got "
@@ -107,6 +107,13 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
     if where is not None and where is not found._device:
         return transfer(found, where)
     return found.clone() if copy else found
+
+
+def _home(array: Any) -> Device | None:
+    """The device that an array is on: NumPy's belong to ``cpu``, whatever else is made of NumPy."""
+    if isinstance(array, Tensor):
+        return array._device
+    return Device("cpu") if isinstance(array, np.ndarray) else for_array(array)
 
 
 def _shared(array: Any, home: Device | None) -> Tensor:

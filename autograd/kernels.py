@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["ON_BOOL", "Kernels", "TensorKernels", "tensor_kernels"]
 
 
+_ADDS = frozenset(("sum", "prod", "cumsum", "cumprod"))
+
 ON_BOOL: dict[str, Callable[..., Any]] = {}
 """What an op does with bool operands, ``rule(F, ...)``, where the array API's function takes only
 numbers; the op modules fill it in."""
@@ -155,7 +157,7 @@ class Kernels:
         if found is not None:
             plain = row.family.from_xp(found, row)
             plain = self.backend.lift(plain, row.family.elementwise, name)
-            return self._by_table(name, self._also_bool(name, plain))
+            return self._by_table(name, self._also_bool(name, self._added_wide(name, plain)))
         if row.generic is not None:
             composed = self._composed(row, row.generic)
             return composed if row.family.view else self.backend.compose(composed, name)  # no copy
@@ -190,6 +192,21 @@ class Kernels:
             return on_bool(self, x, *rest)
 
         return either
+
+    def _added_wide(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
+        """A sum or product that is made in 32 bits where its numbers have 16."""
+        halves = {float16, bfloat16} - self._lacks
+        if name not in _ADDS or not halves or self.backend.adds_wide:
+            return kernel
+        dtype_of, cast = self.backend.dtype_of, self.backend.cast
+
+        def wide(x: Any, *rest: Any) -> Any:
+            dtype = dtype_of(x)
+            if dtype not in halves:
+                return kernel(x, *rest)
+            return cast(kernel(cast(x, float32), *rest), dtype)
+
+        return wide
 
     def _by_table(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
         """A kernel whose complex results at infinities, nan and zeros come from a table."""

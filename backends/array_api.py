@@ -200,13 +200,12 @@ class ArrayAPIBackend(IndexKernels, Backend):
     # --- to and from the host ---------------------------------------------------------------------
     def from_host(self, array: np.ndarray, device: int) -> Handle:
         self.native_dtype(dtypes.from_numpy(array.dtype))  # a clear error for types it lacks
-        plain = np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")
-        if min(plain.strides, default=0) < 0:  # of a dimension of size 1, which PyTorch refuses
-            plain = plain.copy()
+        # Memory of its own, which the library may read later, as JAX does, or keep.
+        plain = np.array(array, dtype=array.dtype.newbyteorder("="), order="C", copy=True)
         if array.dtype == dtypes.bfloat16.numpy:  # a type of ml_dtypes, which few libraries know
             words = FromWords(plain.view(np.uint16))
             return self.receive(words, device, True)
-        return self.adopt(self.namespace.asarray(plain, device=self._devices[device], copy=True))
+        return self.adopt(self.namespace.asarray(plain, device=self._devices[device]))
 
     def to_host(self, handle: Handle) -> np.ndarray:
         """The values as a read-only NumPy array: it may be the library's own memory."""

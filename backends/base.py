@@ -114,6 +114,9 @@ class Backend:
     numpy_types: ClassVar[bool] = False
     """Whether ``handle.dtype`` is NumPy's type of the elements: saves a call in backward."""
 
+    adds_wide: ClassVar[bool] = False
+    """Whether the array library itself sums numbers of 16 bits in 32; else they are cast for it."""
+
     complex_by_table: ClassVar[frozenset[str]] = frozenset()
     """Names of ops whose complex kernels are wrong at infinities, nan or zeros: their values there
     come from :mod:`tensorplug.autograd.complex_tables`, which lists the functions that have one."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 import tensorplug as tp
 from tensorplug.backends.dtypes import from_numpy
-from tensorplug.conformance.checks import REFUSALS, on
-from tensorplug.conformance.recorded_calls import SOURCE, RecordedCall, cotangent
+from tensorplug.conformance.checks import REFUSALS, few, on
+from tensorplug.conformance.recorded_calls import SOURCE, RecordedCall, calls_of, cotangent
 from tensorplug.conformance.reference import Call, array_of, compare
 from tensorplug.conformance.samples import Case, Sample, tensors_in
 
-__all__ = ["arrays_in", "problem_of_call", "problem_of_gradients", "problem_of_refusal"]
+__all__ = [
+    "arrays_in", "problem_of_call", "problem_of_gradients", "problem_of_refusal", "some_calls",
+]  # fmt: skip
 
 
 def arrays_in(value: Any) -> list[np.ndarray]:
@@ -23,6 +26,14 @@ def arrays_in(value: Any) -> list[np.ndarray]:
     if isinstance(value, (list, tuple)):
         return [array for item in value for array in arrays_in(item)]
     return [value] if isinstance(value, np.ndarray) else []
+
+
+def some_calls(
+    case: Case, device: str, wanted: Callable[[RecordedCall], Any]
+) -> list[RecordedCall]:
+    """The recorded calls of a kind; one in four of them where each costs a compilation."""
+    found = [call for call in calls_of(case) if wanted(call)]
+    return [found[i] for i in few(device, range(len(found)), False, one_of=4)]
 
 
 def _again(

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 import tensorplug as tp
-from tensorplug.conformance.recorded_calls import calls_of, recorded_cases
-from tensorplug.conformance.replayed import problem_of_call, problem_of_refusal
+from tensorplug.conformance.recorded_calls import recorded_cases
+from tensorplug.conformance.replayed import problem_of_call, problem_of_refusal, some_calls
 from tensorplug.conformance.samples import Case
 
 
@@ -22,16 +22,14 @@ def refused_cases() -> Iterator[Case]:
 
 @pytest.mark.cases(make=answered_cases)
 def test_recorded_calls_give_what_pytorch_gave(case: Case, device: str) -> None:
-    for recorded in calls_of(case):
-        if not recorded.refused:
-            problem = problem_of_call(case, recorded, device)
-            assert problem is None, problem
+    for recorded in some_calls(case, device, lambda call: not call.refused):
+        problem = problem_of_call(case, recorded, device)
+        assert problem is None, problem
 
 
 @pytest.mark.cases(make=refused_cases)
 def test_recorded_calls_are_refused_as_by_pytorch(case: Case, device: str) -> None:
-    for recorded in calls_of(case):
-        if recorded.refused:
-            problem = problem_of_refusal(case, recorded, device)
-            assert problem is None, problem
+    for recorded in some_calls(case, device, lambda call: call.refused):
+        problem = problem_of_refusal(case, recorded, device)
+        assert problem is None, problem
     assert (tp.ones(2, device=device) + 1).tolist() == [2, 2], f"{device} after errors"

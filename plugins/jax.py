@@ -69,6 +69,7 @@ class JaxBackend(ArrayAPIBackend):
     namespace = jnp
     compiles = True
     weak_numbers = frozenset(dtype for dtype in dtypes.ALL if dtype is not dtypes.bool_)
+    adds_wide = True
     # XLA's formulas meet 0 * inf and inf - inf there.
     complex_by_table = frozenset((
         "acos", "acosh", "asinh", "atanh", "cosh", "exp", "expm1", "log", "log1p", "sinh", "sqrt",

@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from tensorplug.conformance.samples import Case
 
 from . import database as db
 from .convert import leaves, to_torch, torch_numpy
-from .recordable import COUNT, LARGEST, Unrecordable, bad_calls, calls, named, plain
+from .recordable import COUNT, LARGEST, Unrecordable, bad_calls, calls, named, plain, smooth
 
 FILE = Path(recorded_calls.__file__).parent / "data" / "calls.npz"
 
@@ -102,18 +103,26 @@ def gradients(call: Any, results: Any, entry: Any) -> Any:
     return [arrays.pop(0) if x.requires_grad else False for x in every]
 
 
+def _asked(function: Any, call: Any) -> tuple[Any, Any]:
+    """The result, differentiable by all floats among the arguments where that can be."""
+    if any(x.requires_grad for x in leaves(list(call), _is_tensor)):
+        every = smooth(call)
+        with suppress(Exception):  # some argument has no gradient
+            return every, function(*every[0], **every[1])
+    return call, function(*call[0], **call[1])
+
+
 def recorded(entry: Any, function: Any, call: Any) -> RecordedCall:
     """A call with what PyTorch gives.
 
     Raises:
         Unrecordable: random numbers are drawn, or it is too large.
     """
-    args, kwargs = call
     arrays: list[np.ndarray] = []
-    given = plain((args, kwargs), arrays)
+    given = plain(call, arrays)
     before = torch.get_rng_state()
     try:
-        results = function(*args, **kwargs)
+        call, results = _asked(function, call)
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
         return RecordedCall(given[0], given[1], None, None, type(error).__name__)
     except Exception as error:  # an assert is no way to refuse
@@ -127,12 +136,10 @@ def recorded(entry: Any, function: Any, call: Any) -> RecordedCall:
     return RecordedCall(given[0], given[1], gave, back, "")
 
 
-def difference(case: Case, call: RecordedCall) -> str:
+def difference(check: Any, case: Case, call: RecordedCall) -> str:
     """What tensorplug's cpu does differently, if anything."""
     try:
-        if call.refused:
-            return problem_of_refusal(case, call, "cpu") or ""
-        return problem_of_call(case, call, "cpu") or problem_of_gradients(case, call, "cpu") or ""
+        return check(case, call, "cpu") or ""
     except Exception as error:
         return f"{case!r}: {type(error).__name__}: {error}"
 
@@ -146,12 +153,17 @@ def kept(entry: Any, function: Any, case: Case, given: Any, left: Counter[str]) 
             found = recorded(entry, function, call)
         except Unrecordable:
             continue
-        problem = difference(case, found)
+        check = problem_of_refusal if found.refused else problem_of_call
+        problem = difference(check, case, found)
         if problem:
             say(f"left out: {problem}")
             left["differ"] += 1
-        else:
-            yield found
+            continue
+        problem = difference(problem_of_gradients, case, found)
+        if problem:
+            say(f"without gradients: {problem}")
+            found = found._replace(gradients=None)
+        yield found
 
 
 def say(line: str) -> None:

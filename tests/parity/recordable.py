@@ -17,12 +17,14 @@ from tensorplug.autograd.registry import FUNCTIONS
 from . import database as db
 from .convert import leaves, torch_numpy
 
-__all__ = ["COUNT", "LARGEST", "Unrecordable", "bad_calls", "calls", "named", "plain"]
+__all__ = [
+    "COUNT", "LARGEST", "Unrecordable", "bad_calls", "calls", "named", "plain", "smooth",
+]  # fmt: skip
 
 COUNT = {torch.float64: 10, torch.complex128: 3, torch.int64: 4, torch.uint8: 2, torch.bool: 2}
 """The types of the arguments, and how many calls are kept of each."""
 
-LARGEST = 600
+LARGEST = 1200
 """The most elements in the arguments of one call; the results may have as many."""
 
 SPECIAL = (np.nan, np.inf, -np.inf, -0.0, 1e30, -1e-40, 0.0, 0.5)
@@ -74,7 +76,10 @@ def plain(value: Any, arrays: list[np.ndarray] | None = None) -> Any:
     if isinstance(value, torch.Tensor):
         if value.layout is not torch.strided or value.device.type != "cpu" or value.dim() > 16:
             raise Unrecordable(f"{value.layout} on {value.device} of {value.dim()} dimensions")
-        array = np.array(torch_numpy(value), order="C", copy=True)  # a call may write to it
+        try:
+            array = np.array(torch_numpy(value), order="C", copy=True)  # a call may write to it
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise Unrecordable(str(error)) from error
         if arrays is not None:
             arrays.append(array)
         return array
@@ -131,6 +136,16 @@ def _arguments(entry: Any, sample: Any) -> Call:
     return first, dict(sample.kwargs)
 
 
+def smooth(call: Call) -> Call:
+    """A copy of a call in which all floats are differentiated."""
+
+    def leaf(x: torch.Tensor) -> torch.Tensor:
+        return x.detach().clone().requires_grad_(x.is_floating_point() or x.is_complex())
+
+    found: Call = _mapped(call, leaf)
+    return found
+
+
 def _samples(entry: Any, dtype: torch.dtype) -> list[Call]:
     """Of each kind of call one, small ones first, then another of each."""
     found: dict[Any, tuple[int, Call]] = {}
@@ -170,6 +185,7 @@ def _every(entry: Any, dtype: torch.dtype) -> Iterator[Call]:
     if dtype in (torch.float64, torch.int64):
         for call in found[:3]:
             yield from _out_of_range(call)
+        yield from _turned(found)
 
 
 def _at_least_zero(value: Any) -> bool:
@@ -210,6 +226,53 @@ def _out_of_range(call: Call) -> Iterator[Call]:
             found = (change(args[0]), *args[1:]), kwargs
         if moved:
             yield found
+
+
+def _turned(found: list[Call]) -> Iterator[Call]:
+    """One number or switch of a call changed, for each of them that a function has."""
+    tried: set[Any] = set()
+    for call in found:
+        for place in _numbers(list(call)):
+            name = place[1:] if place[0] else (*place[1:], len(call[0]))
+            if name not in tried and len(tried) < 8:
+                tried.add(name)
+                for value in _near(_at(list(call), place)):
+                    args, kwargs = _replaced(list(call), place, value)
+                    yield args, kwargs
+
+
+def _numbers(value: Any) -> Iterator[tuple[Any, ...]]:
+    """Where the numbers among arguments are, as keys and positions from outside in."""
+    if isinstance(value, (bool, int, float)):
+        yield ()
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(
+        value, (tuple, list)) else ()  # fmt: skip
+    for key, item in items:
+        yield from ((key, *rest) for rest in _numbers(item))
+
+
+def _at(value: Any, place: tuple[Any, ...]) -> Any:
+    for key in place:
+        value = value[key]
+    return value
+
+
+def _replaced(value: Any, place: tuple[Any, ...], new: Any) -> Any:
+    if not place:
+        return new
+    if isinstance(value, dict):
+        return {**value, place[0]: _replaced(value[place[0]], place[1:], new)}
+    parts = list(value)
+    parts[place[0]] = _replaced(parts[place[0]], place[1:], new)
+    return parts if isinstance(value, list) else tuple(parts)
+
+
+def _near(value: float) -> tuple[Any, ...]:
+    if isinstance(value, bool):
+        return (not value,)
+    if isinstance(value, int):
+        return (value + 1, value - 1, value + 3, value + 10, -2)
+    return (2 * value + 0.5, -value, 0.0, value + 7)
 
 
 def bad_calls(entry: Any) -> Iterator[Call]:
