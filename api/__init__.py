@@ -81,6 +81,7 @@ from .autograd.modes import (
     set_grad_enabled as set_grad_enabled,
 )
 from .autograd.tensor import Size as Size, Tensor as Tensor
+from .backends import OutOfMemoryError as OutOfMemoryError
 from .backends import devices as devices
 from .backends.device import Device as device
 from .backends.device import (

@@ -63,6 +63,7 @@ from .autograd.modes import no_grad as no_grad
 from .autograd.modes import set_grad_enabled as set_grad_enabled
 from .autograd.tensor import Size as Size
 from .autograd.tensor import Tensor as Tensor
+from .backends import OutOfMemoryError as OutOfMemoryError
 from .backends import devices as devices
 from .backends.device import get_default_device as get_default_device
 from .backends.device import set_default_device as set_default_device

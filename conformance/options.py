@@ -44,6 +44,8 @@ def add_options(parser: pytest.Parser) -> None:
     option("--dtype", "only tests of functions with this type; repeat for several",
            action="append", metavar="NAME")  # fmt: skip
     option("--level", "only tests up to this level: L2 is L0, L1 and L2", metavar="LEVEL")
+    option("--budget", "about so many seconds of tests, those first that find most in least time",
+           type=float, metavar="SECONDS")  # fmt: skip
     option("--profile", "how much to try (default: $TENSORPLUG_TEST_PROFILE, else quick)",
            choices=sorted(PROFILES), default=None)  # fmt: skip
     option("--seed", "other random values than the usual ones; failures that hypothesis finds are "
@@ -82,7 +84,7 @@ def run_of(config: pytest.Config) -> dict[str, Any]:
     chosen = {
         "-k": config.getoption("keyword"), "-m": config.getoption("markexpr"),
         **{name: config.getoption(name)
-           for name in ("--function", "--op", "--dtype", "--replay")},
+           for name in ("--function", "--op", "--dtype", "--replay", "--budget")},
     }  # fmt: skip
     return {
         "profile": profile_of(config),
@@ -163,6 +165,9 @@ def configure(config: pytest.Config) -> None:
         _check(option, config, known, "the name of a function")
     _check("--dtype", config, {dtype.name for dtype in DTYPES}, "the name of a type")
     level, levels = config.getoption("--level"), [f"L{n}" for n in range(len(LEVELS))]
+    budget = config.getoption("--budget")
+    if budget is not None and budget <= 0:
+        raise pytest.UsageError(f"--budget: expected more than 0 seconds, got {budget:g}")
     if level is not None and level.upper() not in levels:
         raise pytest.UsageError(f"--level: expected one of {', '.join(levels)}, got {level}")
 

@@ -17,6 +17,7 @@ import tensorplug as tp
 from tensorplug.autograd.registry import FUNCTIONS
 from tensorplug.backends import CAPABILITIES
 from tensorplug.conformance import SHARES, badge, page
+from tensorplug.conformance.budget import Budget, by_worth
 from tensorplug.conformance.failures import facts as facts_of
 from tensorplug.conformance.levels import is_candidate, level_of
 from tensorplug.conformance.options import (
@@ -58,6 +59,9 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     configure(config)
     config.pluginmanager.register(Report(config), "tensorplug-report")
+    budget = config.getoption("--budget")
+    if budget and getattr(config.option, "dist", "no") in ("no", None):  # else each worker's own
+        config.pluginmanager.register(Budget(budget))
 
 
 # --- which tests ---------------------------------------------------------------------------------
@@ -116,6 +120,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left:
         config.hook.pytest_deselected(items=left)
     items[:] = sorted(kept, key=lambda item: item.path.name)
+    if config.getoption("--budget"):
+        names = [_known(item)["test"].partition("[")[0] for item in items]
+        items[:] = [items[place] for place in by_worth(names)]
 
 
 def _is_affordable(config: pytest.Config, item: pytest.Item, facts: dict[str, Any]) -> bool:

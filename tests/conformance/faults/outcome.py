@@ -40,6 +40,9 @@ class Outcome:
     error: str = ""
     """Why there is no report."""
 
+    times: dict[str, list[float]] = field(default_factory=dict)
+    """By test without its parameters: seconds of its cases."""
+
     @property
     def functions(self) -> list[str]:
         """The failed tests without their parameters, each once."""
@@ -48,6 +51,7 @@ class Outcome:
     def as_dict(self) -> dict[str, Any]:
         """For the JSON file; messages in short."""
         found = asdict(self)
+        del found["times"]
         found["failures"] = [f["test"] for f in self.failures]
         found["first"] = self.failures[0]["message"][:600] if self.failures else ""
         return found | {"killed": bool(self.failures), "tests": self.functions}
@@ -72,6 +76,7 @@ def read(fault: Fault, folder: Path, stage: str = "near", found: Outcome | None 
     for result in report["results"]:
         outcome.ran += 1
         outcome.total += result["seconds"]
+        outcome.times.setdefault(plain(result["test"]), []).append(result["seconds"])
         if not (outcome.failures or failures):
             outcome.seconds += result["seconds"]
         if result["outcome"] in ("failed", "error"):

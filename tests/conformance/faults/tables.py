@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorplug as tp
+from tensorplug.conformance import budget
 
 from .base import SEEDED
 from .outcome import Outcome
@@ -110,8 +111,21 @@ def rewrite(path: Path, outcomes: Sequence[Outcome]) -> None:
 
 
 def record(outcomes: Sequence[Outcome]) -> None:
-    """Note for each fault the first test that found it, for quick runs."""
+    """Note for each fault the first test that found it, for quick runs; and for each test how many
+    it finds and how long a case takes, for runs with a budget.
+    """
     path = Path(__file__).with_name("found_by.json")
+    killed = [o for o in outcomes if o.failures and o.id[0] in SEEDED]
     found = json.loads(path.read_text("utf-8"))
-    found |= {o.id: o.functions[0] for o in outcomes if o.failures and o.id[0] in SEEDED}
+    found |= {o.id: o.functions[0] for o in killed}
     path.write_text(json.dumps(dict(sorted(found.items())), indent=1) + "\n", encoding="utf-8")
+    clean = next((o for o in outcomes if o.id == "clean"), None)
+    if clean is None:
+        return
+    counts = Counter(test for o in killed for test in o.functions)
+    finds = {
+        test: [counts[test], round(sum(times) / len(times), 4)]
+        for test, times in sorted(clean.times.items())
+    }
+    path = Path(budget.__file__).parent / "data" / "finds.json"
+    path.write_text(json.dumps(finds, indent=0) + "\n", encoding="utf-8")
