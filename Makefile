@@ -102,15 +102,20 @@ examples: $(VENV)/.stamp-run
 
 # --- what developers run -----------------------------------------------------------------------
 
-# One device of each kind, and not the first, where a kernel on the wrong device goes unnoticed.
+# One device of each kind, and not the first, where a kernel on the wrong device goes unnoticed. The
+# whole suite on cpu; `make test` tries one in SHARE of the tests of functions on the others, chosen
+# by name, and `make conformance` all of them.
 DEVICES ?= cpu strict:0 loopback:1 xla:1
+SHARE ?= 8
 
 # The loader's tests fork processes, which JAX refuses once it is imported: they run by themselves.
 # pytest's exit status 5 says that ARGS chose no test of a part.
 test: setup
 	$(PYTEST) -n $(JOBS) --ignore=tests/data $(ARGS) || [ $$? -eq 5 ]
 	$(PYTEST) -n $(JOBS) tests/data $(ARGS) || [ $$? -eq 5 ]
-	@$(MAKE) --no-print-directory conformance
+	@$(MAKE) --no-print-directory conformance DEVICES='$(filter cpu,$(DEVICES))'
+	@$(MAKE) --no-print-directory conformance DEVICES='$(filter-out cpu,$(DEVICES))' \
+	ARGS='--share $(SHARE) $(ARGS)'
 
 conformance: setup
 	$(PYTEST) -n $(JOBS) --pyargs tensorplug.conformance $(DEVICES:%=--device %) $(ARGS)

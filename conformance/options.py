@@ -46,6 +46,8 @@ def add_options(parser: pytest.Parser) -> None:
     option("--level", "only tests up to this level: L2 is L0, L1 and L2", metavar="LEVEL")
     option("--budget", "about so many seconds of tests, those first that find most in least time",
            type=float, metavar="SECONDS")  # fmt: skip
+    option("--share", "of what is tried for many functions, types and cases one in so many",
+           type=int, default=1, metavar="COUNT")  # fmt: skip
     option("--profile", "how much to try (default: $TENSORPLUG_TEST_PROFILE, else quick)",
            choices=sorted(PROFILES), default=None)  # fmt: skip
     option("--seed", "other random values than the usual ones; failures that hypothesis finds are "
@@ -85,6 +87,7 @@ def run_of(config: pytest.Config) -> dict[str, Any]:
         "-k": config.getoption("keyword"), "-m": config.getoption("markexpr"),
         **{name: config.getoption(name)
            for name in ("--function", "--op", "--dtype", "--replay", "--budget")},
+        "--share": config.getoption("--share") if config.getoption("--share") > 1 else None,
     }  # fmt: skip
     return {
         "profile": profile_of(config),
@@ -168,6 +171,8 @@ def configure(config: pytest.Config) -> None:
     budget = config.getoption("--budget")
     if budget is not None and budget <= 0:
         raise pytest.UsageError(f"--budget: expected more than 0 seconds, got {budget:g}")
+    if config.getoption("--share") < 1:
+        raise pytest.UsageError(f"--share: expected 1 or more, got {config.getoption('--share')}")
     if level is not None and level.upper() not in levels:
         raise pytest.UsageError(f"--level: expected one of {', '.join(levels)}, got {level}")
 

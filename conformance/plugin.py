@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "needs(capability, ...): run only on devices that declare all of them"
     )
     config.addinivalue_line(
-        "markers", "shared: where each test costs compilations, only some of them are tried"
+        "markers", "shared: only some of them are tried where each costs compilations, or --share"
     )
     configure(config)
     config.pluginmanager.register(Report(config), "tensorplug-report")
@@ -93,8 +93,10 @@ def _share(metafunc: pytest.Metafunc, device: str, chosen: list[Case]) -> list[C
 
     Which ones depends on the test and the device, so that a few devices see much together.
     """
-    shares = SHARES[profile_of(metafunc.config)]
-    if not tp.device(device).backend.compiles:
+    compiles = tp.device(device).backend.compiles
+    shares = SHARES[profile_of(metafunc.config)] if compiles else 1
+    shares *= metafunc.config.getoption("--share")
+    if shares == 1:
         return chosen
     salt = f"{metafunc.function.__name__} {device}"
     return [case for case in chosen if zlib.crc32(f"{case!r} {salt}".encode()) % shares == 0]
@@ -126,13 +128,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_affordable(config: pytest.Config, item: pytest.Item, facts: dict[str, Any]) -> bool:
-    """Of tests marked ``shared``, a few are tried where each costs compilations."""
+    """Of tests marked ``shared``, a few are tried where each costs compilations, or with --share."""
     shared = item.get_closest_marker("shared") is not None and "case" not in _parameters(item)
     if not shared or facts["device"] is None:
         return True
-    shares = max(SHARES[profile_of(config)] // 4, 1)
-    compiles = tp.device(facts["device"]).backend.compiles
-    return not compiles or zlib.crc32(facts["test"].encode()) % shares == 0
+    shares = int(config.getoption("--share"))
+    if tp.device(facts["device"]).backend.compiles:
+        shares *= max(SHARES[profile_of(config)] // 4, 1)
+    return zlib.crc32(facts["test"].encode()) % shares == 0
 
 
 def _has_no_case(item: pytest.Item) -> bool:

@@ -18,6 +18,7 @@ PARTS = {
     "reserve": catalogue.RESERVES[0],
     "second reserve": catalogue.RESERVES[1],
     "third reserve": catalogue.RESERVES[2],
+    "fourth reserve": catalogue.RESERVES[3],
     "variations": catalogue.VARIATIONS,
 }
 

@@ -11,8 +11,8 @@ from tensorplug.plugins.numpy import NumpyBackend
 
 __all__ = ["SEEDED", "Clean", "Fault", "fault", "put_in_place_of", "with_kernels"]
 
-SEEDED = "FRST"
-"""How ids of faults begin; those of the reserves with R, S and T. K is what is allowed."""
+SEEDED = "FRSTU"
+"""How ids of faults begin; those of the reserves with R to U. K is what is allowed."""
 
 
 class Clean(NumpyBackend):

@@ -6,6 +6,7 @@ from tensorplug.backends import BackendSpec, hookimpl, register
 
 from . import compute, nets, numerics, order, queued, storage, system, variations, writes
 from .base import Clean, Fault, fault
+from .fourth_reserve import FOURTH_RESERVE
 from .reserve import RESERVE
 from .second_reserve import SECOND_RESERVE
 from .third_reserve import THIRD_RESERVE
@@ -18,7 +19,9 @@ AREAS = (storage, writes, compute, order, nets, numerics, system, queued)
 FAULTS: tuple[Fault, ...] = tuple(
     sorted((f for area in AREAS for f in area.FAULTS), key=lambda f: int(f.id[1:]))
 )
-RESERVES: tuple[tuple[Fault, ...], ...] = (RESERVE, SECOND_RESERVE, THIRD_RESERVE)
+RESERVES: tuple[tuple[Fault, ...], ...] = (
+    RESERVE, SECOND_RESERVE, THIRD_RESERVE, FOURTH_RESERVE,
+)  # fmt: skip
 """Faults that were kept back until the suite was measured."""
 
 VARIATIONS: tuple[Fault, ...] = variations.VARIATIONS
