@@ -128,7 +128,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_affordable(config: pytest.Config, item: pytest.Item, facts: dict[str, Any]) -> bool:
-    """Of tests marked ``shared``, a few are tried where each costs compilations, or with --share."""
+    """Of tests marked ``shared``, a few are tried where each costs compilations, or by --share."""
     shared = item.get_closest_marker("shared") is not None and "case" not in _parameters(item)
     if not shared or facts["device"] is None:
         return True

@@ -23,7 +23,12 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "sgd-dampening": ("SGD", {"lr": 0.05, "momentum": 0.9, "dampening": 0.3}),
     "sgd-nesterov": ("SGD", {"lr": 0.05, "momentum": 0.9, "nesterov": True}),
     "sgd-maximize": ("SGD", {"lr": 0.01, "momentum": 0.5, "maximize": True}),
+    "sgd-maximize-decay": ("SGD", {"lr": 0.01, "weight_decay": 0.3, "maximize": True}),
+    "sgd-all": ("SGD", {"lr": 0.01, "momentum": 0.5, "nesterov": True, "weight_decay": 0.3,
+                        "maximize": True}),
     "adam": ("Adam", {"lr": 0.05}),
+    "adam-all": ("Adam", {"lr": 0.02, "weight_decay": 0.3, "amsgrad": True, "maximize": True}),
+    "adamw-maximize": ("AdamW", {"lr": 0.02, "weight_decay": 0.3, "maximize": True}),
     "adam-decay": ("Adam", {"lr": 0.05, "betas": (0.5, 0.9), "eps": 1e-3, "weight_decay": 0.1}),
     "adam-amsgrad": ("Adam", {"lr": 0.05, "amsgrad": True}),
     "adamw": ("AdamW", {"lr": 0.05, "weight_decay": 0.2}),
@@ -39,7 +44,7 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "asgd": ("ASGD", {"lr": 0.05, "lambd": 0.01, "t0": 10}),
     "adafactor": ("Adafactor", {"lr": 0.05, "weight_decay": 0.1}),
     "lbfgs": ("LBFGS", {"lr": 0.3, "max_iter": 3, "history_size": 5}),
-}
+}  # fmt: skip
 
 SHAPES = [(3, 4), (5,), (), (2, 1, 3)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,39 @@ def test_dlpack_import_copies_as_it_is_told(device: str, copy: Any) -> None:
     if copy is not None:
         text = f"from_dlpack(copy={copy}) to {device}: expected memory "
         assert shares(x, array) is (copy is False), text + ("apart" if copy else "shared")
+
+
+LENT: dict[str, Callable[[Any], Any]] = {
+    "whole": lambda a: a,
+    "transposed": lambda a: a.T,
+    "rows": lambda a: a[1:],
+    "columns": lambda a: a[:, 1:3],
+    "every second": lambda a: a[::2, ::2],
+    "one column": lambda a: a[:, 2],
+    "one element": lambda a: a[1:2, 2:3],
+    "in another order": lambda a: a.reshape(2, 2, 3).transpose(2, 0, 1),
+    "by columns": np.asfortranarray,
+    "nothing": lambda a: a[:, 4:],
+}
+
+
+@pytest.mark.parametrize("lent", LENT)
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.uint8])
+def test_arrays_come_with_their_strides(device: str, lent: str, dtype: Any) -> None:
+    array = LENT[lent](np.arange(12, dtype=dtype).reshape(4, 3))
+    for name in ("tensor", "as_tensor", "asarray"):
+        found = getattr(tp, name)(array, device=device)
+        assert array_of(found).tolist() == array.tolist(), f"tp.{name} of an array ({lent})"
+    if "dlpack_import" in tp.device(device).capabilities:
+        for copy in (None, True, False):
+            try:
+                found = tp.from_dlpack(array, device=device, copy=copy)
+            except BufferError:
+                assert copy is False, f"from_dlpack(copy={copy}): only copy=False may be refused"
+                continue
+            assert found.shape == array.shape
+            assert array_of(found).tolist() == array.tolist(), f"from_dlpack(copy={copy}) ({lent})"
+            assert (found + 1).tolist() == (array + 1).tolist(), f"computed from it ({lent})"
 
 
 WRITES: dict[str, Any] = {

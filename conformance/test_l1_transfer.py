@@ -50,6 +50,8 @@ PARTS: dict[str, Callable[[Any], Any]] = {
     "columns": lambda x: x[:, 2:5],
     "every second row": lambda x: x[1::2],
     "nothing": lambda x: x[4:],
+    "transposed": lambda x: x.T,
+    "transposed rows": lambda x: x[1:3].T,
 }
 
 
@@ -63,6 +65,8 @@ def test_parts_arrive_and_not_the_start_of_their_memory(device: str, part: str) 
             text = f"a view ({part}) from {source} to {target}"
             assert same(view.to(target), want), text
             assert same(view.to(target, copy=True), want), f"{text}, copy=True"
+            later = view.to(target, non_blocking=True, copy=True)
+            assert same(later, want), f"{text}, non_blocking=True"
             assert same(tp.zeros(want.shape, device=target).copy_(view), want), f"{text}, copy_"
             whole = tp.zeros(4, 6, device=target)
             PARTS[part](whole).copy_(view)

@@ -225,3 +225,27 @@ def test_gradients_of_attention_for_each_operand(device: str) -> None:
         assert abs(got - want) <= 1e-4 * (1 + abs(want)), (
             f"attention: gradient of the {name} along a direction: expected {want}, got {got}"
         )
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("ways", [1, 2])
+def test_sequences_that_end_early_are_as_if_alone(device: str, kind: str, ways: int) -> None:
+    """Packed together: outputs and last states of each, and zeros where one has ended."""
+    tp.manual_seed(0)
+    lengths = [5, 3, 3, 1]
+    layer = getattr(tp.nn, kind)(3, 4, num_layers=2, bidirectional=ways == 2).to(device)
+    rows = [tp.randn(length, 3).to(device) for length in lengths]
+    pack, pad = tp.nn.utils.rnn.pack_sequence, tp.nn.utils.rnn.pad_packed_sequence
+    with tp.no_grad():
+        packed, state = layer(pack(rows))
+        together, _ = pad(packed)
+        states = state if kind == "LSTM" else (state,)
+        for place, row in enumerate(rows):
+            alone, last = layer(row)
+            text = f"{kind} of {lengths} on {device}: sequence {place}"
+            got, want = together[: lengths[place], place], alone
+            assert np.allclose(array_of(got), array_of(want), atol=1e-5), text
+            assert not array_of(together[lengths[place] :, place]).any(), f"{text}, after its end"
+            for mine, own in zip(states, last if kind == "LSTM" else (last,), strict=True):
+                same = np.allclose(array_of(mine[:, place]), array_of(own), atol=1e-5)
+                assert same, f"{text}, its last state"

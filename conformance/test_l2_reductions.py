@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -167,6 +168,39 @@ def test_identities_of_the_empty(device: str) -> None:
         refuses(device, name, x, dim=1, words=(name,))
     check(device, "cumsum", x, 1, want=x)
     check(device, "argmax", x, 0, want=np.zeros((0, 2), np.int64))
+
+
+INF, NAN = np.inf, np.nan
+FULL: dict[str, list[float]] = {
+    "inf": [INF] * 3, "-inf": [-INF] * 3, "nan": [NAN] * 3, "inf and -inf": [INF, -INF, INF],
+    "inf and nan": [NAN, INF, INF], "-inf and nan": [-INF, NAN, -INF], "one inf": [INF],
+    "inf at the end": [1.0, 2.0, INF],
+    "-inf at the end": [-1.0, -2.0, -INF], "negative zeros": [-0.0, -0.0],
+}  # fmt: skip
+OF_INFINITIES: dict[str, Any] = {
+    "sum": np.sum, "prod": np.prod, "mean": np.mean, "amax": np.max, "amin": np.min,
+    "logsumexp": lambda x, axis: np.logaddexp.reduce(x, axis=axis), "nansum": np.nansum,
+    "var": lambda x, axis: np.var(x, axis=axis), "all": np.all, "any": np.any,
+    "cumsum": np.cumsum, "cumprod": np.cumprod, "argmax": np.argmax, "argmin": np.argmin,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("values", FULL)
+@pytest.mark.parametrize("name", OF_INFINITIES)
+def test_nothing_but_infinities_and_nan(
+    device: str, name: str, values: str, floats: list[DType]
+) -> None:
+    """A reduction must not start from a finite number, nor end with one."""
+    for dtype in floats:
+        row = np.array(FULL[values], np.float32).astype(dtype.numpy)
+        for x, dim in ((row, 0), (np.stack([row, row]), 1), (np.stack([row, row], 1), 0)):
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                want = np.asarray(OF_INFINITIES[name](x.astype(np.float64), axis=dim))
+                kind = want.dtype if want.dtype.kind in "bi" else dtype.numpy
+                want = want.astype(kind)
+            settings = {"correction": 0} if name == "var" else {}
+            check(device, name, x, dim=dim, want=want, ulps=2, **settings)
 
 
 # --- accumulation --------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tensorplug as tp
+from tensorplug.conformance.checks import error_of
 
 pytestmark = pytest.mark.shared
 
@@ -110,3 +111,47 @@ def test_a_gradient_that_was_expanded_can_be_written_to(device: str) -> None:
     assert x.grad.tolist() == [[1, 5, 1], [1, 1, 1]], "the gradient of a sum is one number"
     x.grad.mul_(2)
     assert x.grad.tolist() == [[2, 10, 2], [2, 2, 2]]
+
+
+OVERWRITES: dict[str, Callable[[tp.Tensor], Any]] = {
+    "add_": lambda y: y.add_(1),
+    "copy_": lambda y: y.copy_(tp.zeros_like(y)),
+    "zero_": lambda y: y.zero_(),
+    "y[0] =": lambda y: y.__setitem__(0, 0.0),
+    "y[mask] =": lambda y: y.__setitem__(y > 0, 0.0),
+    "a view": lambda y: y.view(-1)[2:].mul_(2),
+    "index_fill_": lambda y: y.index_fill_(0, tp.tensor([0], device=y.device), 0.0),
+    "out=": lambda y: tp.add(tp.ones_like(y), 1, out=y),
+    "out= of a reduction": lambda y: tp.sum(tp.ones(2, *y.shape, device=y.device), 0, out=y),
+    "out= of matmul": lambda y: tp.matmul(tp.ones(2, 2, device=y.device), y.clone(), out=y),
+    "out= of a view": lambda y: tp.exp(tp.zeros(3, device=y.device), out=y[1]),
+    "random numbers": lambda y: y.uniform_(),
+}
+
+
+@pytest.mark.needs("in_place")
+@pytest.mark.parametrize("write", OVERWRITES)
+@pytest.mark.parametrize("saved", ["result", "operand"])
+def test_saved_values_that_were_overwritten_are_noticed(
+    device: str, saved: str, write: str
+) -> None:
+    """The way back would use wrong numbers: it raises instead."""
+    x = leaf(device)
+    if saved == "result":
+        y = x.exp()
+        z = y * 1
+        with tp.no_grad():
+            OVERWRITES[write](y)
+    else:
+        other = tp.full((2, 3), 3.0, device=device)
+        z = x * other
+        OVERWRITES[write](other)
+    error = error_of(lambda: z.sum().backward())
+    if error is not None:
+        assert "modified" in str(error) or "version" in str(error), str(error)
+        return
+    want = 2.0 if saved == "result" else 3.0
+    factor = np.exp(2.0) if saved == "result" else want
+    got = x.grad.cpu().numpy() if x.grad is not None else None
+    assert got is not None
+    assert np.allclose(got, factor, rtol=1e-5), f"{write} changed a gradient unnoticed ({saved})"
