@@ -15,7 +15,7 @@ import pytest
 
 from tensorplug.autograd.registry import FUNCTIONS
 from tensorplug.backends import CAPABILITIES
-from tensorplug.conformance import rules
+from tensorplug.conformance import budget, rules
 from tensorplug.conformance.rules import is_negative
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -164,3 +164,46 @@ def test_the_page_lists_every_capability_as_it_is() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (declared|not declared) \| (.*) \|$", text, re.MULTILINE)
     found = {name: (told == "declared", summary.replace("`", "")) for name, told, summary in rows}
     assert found == {name: (fact.default, fact.summary) for name, fact in CAPABILITIES.items()}
+
+
+# --- a part of it ---------------------------------------------------------------------------------
+
+
+def test_what_finds_most_in_least_time_is_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"rich": (6, 0.1), "long": (6, 2.0), "many": (6, 0.1), "poor": (0, 0.1)}
+    monkeypatch.setattr(budget, "finds", lambda: known)
+    names = ["poor", "long", "many", "many", "many", "rich", "new"]
+    order = [names[place] for place in budget.by_worth(names)]
+    assert order == ["rich", "many", "many", "many", "long", "new", "poor"]
+
+
+def test_a_budget_ends_the_run_and_reaches_no_level(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    done = command(tmp_path, "--level", "L1", "--budget", "0.5", "--json", str(report))
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "only a part was run (--budget 0.5): no level is reached that way" in done.stdout
+    found = json.loads(report.read_text("utf-8"))["results"]
+    assert 5 < len(found) < 800
+    assert {r["outcome"] for r in found} <= {"passed", "not supported"}
+
+
+def test_a_share_is_the_same_part_every_time(tmp_path: Path) -> None:
+    words = ("-m", "pytest", "--pyargs", SUITE, "--collect-only", "-q", "-p", "no:cacheprovider")
+    words = (*words, "--import-mode=importlib", "--level=L1")
+    parts = [run(ROOT / "docs", *words, f"--share={n}").stdout.split() for n in (1, 8, 8)]
+    assert parts[1][:-8] == parts[2][:-8]
+    whole, part = (sum("::" in word for word in found) for found in parts[:2])
+    assert 0 < part < whole
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("--budget=0", "--budget: expected more than 0 seconds, got 0"),
+        ("--share=0", "--share: expected 1 or more, got 0"),
+    ],
+)
+def test_a_part_must_be_something(tmp_path: Path, word: str, text: str) -> None:
+    done = run(tmp_path, "-m", "pytest", "--pyargs", SUITE, "-p", "no:cacheprovider", word)
+    assert done.returncode == 4
+    assert text in done.stderr

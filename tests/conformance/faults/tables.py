@@ -128,4 +128,5 @@ def record(outcomes: Sequence[Outcome]) -> None:
         for test, times in sorted(clean.times.items())
     }
     path = Path(budget.__file__).parent / "data" / "finds.json"
-    path.write_text(json.dumps(finds, indent=0) + "\n", encoding="utf-8")
+    lines = ",\n".join(f"{json.dumps(test)}: {json.dumps(row)}" for test, row in finds.items())
+    path.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
