@@ -46,8 +46,8 @@ def test_a_library_whose_arrays_cannot_be_written_to(place: Place) -> None:
     assert said == "[[0.0, 2.0, 2.0], [0.0, 2.0, 2.0]] False tensorplug.bool\n"
 
 
-# The whole suite takes half a minute for each library, mypy as long: quick runs try one function.
-@pytest.mark.parametrize("name", ["strict"])
+# The suite takes a minute for each library, mypy half of it: quick runs try one function of one.
+@pytest.mark.parametrize("name", ["strict", "numpy"] if THOROUGH else ["strict"])
 def test_level_2_is_reached_without_a_change(place: Place, name: str) -> None:
     library, device = LIBRARIES[name].module, f"new_{name}"
     place.ok(f"tensorplug new-backend {device} --library {library}")
