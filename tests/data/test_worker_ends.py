@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 PROGRAM = r"""
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the shell ignores it
 import tensorplug as tp
 
 class Slow(tp.utils.data.Dataset):
