@@ -40,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("-k", metavar="EXPR", dest="expression", help="only tests that match")
     option("--budget", type=float, metavar="SECONDS",
            help="stop after so long; what finds most in least time comes first")  # fmt: skip
+    option("--share", type=int, metavar="COUNT",
+           help="of what is tried for many functions, types and cases one in so many")  # fmt: skip
     option("--profile", choices=sorted(PROFILES), help="how much to try")
     option("--seed", type=int, metavar="NUMBER", help="other random values than the usual ones")
     option("--replay", metavar="FILE", help="only what failed in this report, with its seed")
@@ -112,7 +114,17 @@ def _words(args: argparse.Namespace, names: list[str]) -> list[str]:
     words += [f"--device={name}" for name in names]
     for option in ("op", "dtype", "function"):
         words += [f"--{option}={name}" for name in getattr(args, option)]
-    for option in ("level", "budget", "profile", "seed", "replay", "report", "html", "badge"):
+    for option in (
+        "level",
+        "budget",
+        "share",
+        "profile",
+        "seed",
+        "replay",
+        "report",
+        "html",
+        "badge",
+    ):
         value = getattr(args, option)
         words += [] if value is None else [f"--{option}={value}"]
     words += ["-k", args.expression] if args.expression else []
