@@ -113,9 +113,9 @@ SHARE ?= 8
 test: setup
 	$(PYTEST) -n $(JOBS) --ignore=tests/data $(ARGS) || [ $$? -eq 5 ]
 	$(PYTEST) -n $(JOBS) tests/data $(ARGS) || [ $$? -eq 5 ]
-	@$(MAKE) --no-print-directory conformance DEVICES='$(filter cpu,$(DEVICES))'
-	@$(MAKE) --no-print-directory conformance DEVICES='$(filter-out cpu,$(DEVICES))' \
-	ARGS='--share $(SHARE) $(ARGS)'
+	$(if $(filter cpu,$(DEVICES)),@$(MAKE) --no-print-directory conformance DEVICES=cpu)
+	$(if $(filter-out cpu,$(DEVICES)),@$(MAKE) --no-print-directory conformance \
+	DEVICES='$(filter-out cpu,$(DEVICES))' ARGS='--share $(SHARE) $(ARGS)')
 
 conformance: setup
 	$(PYTEST) -n $(JOBS) --pyargs tensorplug.conformance $(DEVICES:%=--device %) $(ARGS)

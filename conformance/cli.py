@@ -114,17 +114,8 @@ def _words(args: argparse.Namespace, names: list[str]) -> list[str]:
     words += [f"--device={name}" for name in names]
     for option in ("op", "dtype", "function"):
         words += [f"--{option}={name}" for name in getattr(args, option)]
-    for option in (
-        "level",
-        "budget",
-        "share",
-        "profile",
-        "seed",
-        "replay",
-        "report",
-        "html",
-        "badge",
-    ):
+    valued = ("level", "budget", "share", "profile", "seed", "replay", "report", "html", "badge")
+    for option in valued:
         value = getattr(args, option)
         words += [] if value is None else [f"--{option}={value}"]
     words += ["-k", args.expression] if args.expression else []

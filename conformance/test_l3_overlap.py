@@ -11,15 +11,13 @@ import numpy as np
 import pytest
 
 import tensorplug as tp
-from tensorplug.conformance.checks import error_of, few
+from tensorplug.conformance.checks import REFUSALS, error_of, few
 from tensorplug.conformance.reference import Call, array_of, compare
 from tensorplug.conformance.samples import Case, Sample, dtypes_of, first_cases, samples_of
 from tensorplug.conformance.test_l3_inplace import fits, method_of
 from tensorplug.conformance.test_l3_layouts import identical
 
 pytestmark = [pytest.mark.needs("in_place"), pytest.mark.shared]
-
-REFUSALS = (RuntimeError, TypeError, ValueError, IndexError)
 
 # --- in-place functions ---------------------------------------------------------------------------
 
