@@ -245,9 +245,8 @@ def _numbers(value: Any) -> Iterator[tuple[Any, ...]]:
     """Where the numbers among arguments are, as keys and positions from outside in."""
     if isinstance(value, (bool, int, float)):
         yield ()
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(
-        value, (tuple, list)) else ()  # fmt: skip
-    for key, item in items:
+    items: Any = enumerate(value) if isinstance(value, (tuple, list)) else ()
+    for key, item in value.items() if isinstance(value, dict) else items:
         yield from ((key, *rest) for rest in _numbers(item))
 
 

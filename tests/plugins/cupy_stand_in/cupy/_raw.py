@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import os
 import re
 import subprocess
 import tempfile
@@ -45,7 +46,9 @@ def _prepared() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     ready = folder / f"{HEADER.name}.gch"
     if not ready.exists():
-        (folder / HEADER.name).write_text(text)
+        mine = folder / f"{os.getpid()}.h"  # others may be about it at the same time
+        mine.write_text(text)
+        mine.replace(folder / HEADER.name)
         _compile(ready, text, "-x", "c++-header")
     return folder
 
