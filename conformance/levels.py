@@ -110,10 +110,17 @@ def reached(found: Mapping[str, str]) -> str:
     return last
 
 
+def _name_of(decorator: ast.expr) -> str:
+    """``shared`` for ``@pytest.mark.shared``."""
+    return decorator.attr if isinstance(decorator, ast.Attribute) else ""
+
+
 def _current() -> dict[str, Any]:
     tests: dict[str, list[str]] = {f"L{number}": [] for number in range(len(LEVELS))}
     for file in sorted(FOLDER.glob("test_l*.py")):
         for test in tests_of(file):
+            if "exhaustive" in map(_name_of, test.decorator_list):
+                continue
             arguments = [argument.arg for argument in test.args.args]
             suffix = OF_FUNCTIONS if "case" in arguments else ""
             tests[f"L{level_of(file.name)}"].append(f"{file.name}::{test.name}{suffix}")

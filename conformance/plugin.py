@@ -57,6 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "shared: only some of them are tried where each costs compilations, or --share"
     )
+    config.addinivalue_line("markers", "exhaustive: run only in the profile of that name")
     configure(config)
     config.pluginmanager.register(Report(config), "tensorplug-report")
     budget = config.getoption("--budget")
@@ -128,7 +129,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_affordable(config: pytest.Config, item: pytest.Item, facts: dict[str, Any]) -> bool:
-    """Of tests marked ``shared``, a few are tried where each costs compilations, or by --share."""
+    """Of tests marked ``shared``, a few are tried where each costs compilations, or by --share; and
+    those marked ``exhaustive`` in that profile only.
+    """
+    if item.get_closest_marker("exhaustive") and profile_of(config) != "exhaustive":
+        return False
     shared = item.get_closest_marker("shared") is not None and "case" not in _parameters(item)
     if not shared or facts["device"] is None:
         return True

@@ -113,6 +113,32 @@ def test_views_beyond_32_bits(device: str) -> None:
     assert row[::35_000, ::35_000].tolist() == [[0, 35_000, 70_000]] * 3
 
 
+@pytest.mark.exhaustive
+def test_elements_beyond_31_bits(device: str) -> None:
+    """Real memory, in single bytes; their sum is taken over eight."""
+    size = 2**31 + 7
+    places = [0, 2**31 - 1, 2**31, size - 1]
+    x = tp.zeros(size, dtype=tp.int8, device=device)
+    for value, place in enumerate(places, 1):
+        x[place] = value
+    for text, got, want in (
+        ("elements", [x[place].item() for place in places], [1, 2, 3, 4]),
+        ("the end", x[2**31 - 2 :].tolist(), [0, 2, 3, 0, 0, 0, 0, 0, 4]),
+        ("sum", x.sum(dtype=tp.int64).item(), 10),
+        ("argmax", x.argmax().item(), size - 1),
+        ("amax", x.amax().item(), 4),
+        ("nonzero", tp.nonzero(x).view(-1).tolist(), places),
+        ("index_select", x[tp.tensor(places, device=device)].tolist(), [1, 2, 3, 4]),
+        ("flip", x.flip(0)[[0, 6, 7, -1]].tolist(), [4, 3, 2, 1]),
+        ("steps", x[:: 2**30].tolist(), [1, 0, 3]),
+        ("roll", x.roll(1)[[0, 1, 2**31]].tolist(), [4, 1, 2]),
+    ):
+        assert got == want, f"{text} of {size} elements on {device}: expected {want}, got {got}"
+    x.add_(1)
+    x[tp.tensor(places[2:], device=device)] = 9
+    assert x[2**31 - 1 :].tolist() == [3, 9, 1, 1, 1, 1, 1, 9], f"writes beyond 2**31 on {device}"
+
+
 def test_offsets_beyond_16_bits(device: str) -> None:
     a = (np.arange(300 * 301) % 251).astype(np.uint8).reshape(300, 301)
     x = tp.tensor(a, device=device)

@@ -16,7 +16,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Sequence
-from queue import Queue
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -145,9 +145,16 @@ class Task(NamedTuple):
         return failed
 
 
-def _work(queue: Queue[Task | None], errors: deque[tuple[str, BaseException]]) -> None:
-    """What a device's thread does until None comes."""
+# Of C, and so whole when an interrupt or a finalizer comes in between.
+Queue = SimpleQueue[Task | threading.Event | None]
+
+
+def _work(queue: Queue, errors: deque[tuple[str, BaseException]]) -> None:
+    """What a device's thread does until None comes; an event is set once all before it is done."""
     while (task := queue.get()) is not None:
+        if isinstance(task, threading.Event):
+            task.set()
+            continue
         try:
             failed = task.run()
         except Exception as error:  # noqa: BLE001 - raised where somebody waits
@@ -155,7 +162,6 @@ def _work(queue: Queue[Task | None], errors: deque[tuple[str, BaseException]]) -
         if failed is not None:
             errors.append(failed)
         del task, failed  # memory is free before anybody hears that the work is done
-        queue.task_done()
 
 
 class Chip:
@@ -171,7 +177,7 @@ class Chip:
         self._allocated = 0
         self._lock = threading.Lock()
         self._errors: deque[tuple[str, BaseException]] = deque()
-        self._queue: Queue[Task | None] | None = None
+        self._queue: Queue | None = None
         self._started_after = 0  # forks
 
     def __repr__(self) -> str:
@@ -256,14 +262,14 @@ class Chip:
         task = Task(op, results, sources, control.seconds(self.name, self._seconds), error)
         self._running().put(task)
 
-    def _running(self) -> Queue[Task | None]:
+    def _running(self) -> Queue:
         """The queue, with its thread, which starts when first needed and ends with the device."""
         queue = self._queue
         if queue is None:
             with self._lock:
                 queue = self._queue
                 if queue is None:
-                    queue = Queue()
+                    queue = SimpleQueue()
                     thread = threading.Thread(
                         target=_work, args=(queue, self._errors), name=self.name, daemon=True
                     )
@@ -289,7 +295,9 @@ class Chip:
         """
         self._check_process("synchronize")
         if self._queue is not None:
-            self._queue.join()
+            done = threading.Event()
+            self._queue.put(done)
+            done.wait()
 
     def wait(self) -> None:
         """Wait until the queue is empty.
