@@ -30,7 +30,7 @@ THIRDPARTY_TORCH := tests/thirdparty/tensorplug-torch
 THIRDPARTY_FILES := $(shell find $(THIRDPARTY) $(THIRDPARTY_TORCH) -type f -not -name '*.pyc' \
 	-not -path '*.egg-info/*' -not -path '*/build/*' 2>/dev/null)
 
-.PHONY: help setup setup-parity demo examples test conformance faults mutants array-api lint format \
+.PHONY: help setup setup-parity demo examples test conformance faults mutants downstream array-api lint format \
 	types stubs rules freeze bench parity gpu test-gpu lock clean
 
 help:
@@ -39,6 +39,7 @@ help:
 	@echo 'make test         the tests, then the conformance suite on all devices'
 	@echo 'make conformance  the conformance suite only; DEVICES="cpu xla:0"'
 	@echo 'make faults       the suite on backends that are wrong on purpose; WRITE=1 rewrites the table'
+	@echo 'make downstream   the suite on registered plugins, and the table of what they support'
 	@echo 'make array-api    the public array API suite, from the checkout $$ARRAY_API_TESTS; DEVICE=cpu'
 	@echo 'make lint types   ruff; mypy'
 	@echo 'make stubs        rewrite the type stubs from the registry'
@@ -128,6 +129,10 @@ faults: setup
 	@mkdir -p build/faults
 	$(FAULTS) --workers $(JOBS) --json '$(CURDIR)/build/faults/matrix.json' \
 	$(if $(WRITE),--record --write '$(CURDIR)/docs/conformance-faults.md') $(ARGS)
+
+# Registered plugins, each in an environment of its own over this one, and docs/support.md.
+downstream: setup
+	cd tests && $(ENV) '$(abspath $(BIN))/python' -m downstream watch --workers $(JOBS) $(ARGS)
 
 mutants: setup
 	$(FAULTS).mutation --workers $(JOBS) $(ARGS)
