@@ -6,6 +6,7 @@ share this class; a plugin sets :attr:`StridedBackend.xp` and adds its fast kern
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -194,7 +195,7 @@ class StridedBackend(StridedIndexing, Backend):
 
     # --- creation and copies -----
     def full(self, shape: tuple[int, ...], value: Any, dtype: DType, device: int) -> Handle:
-        if value == 0 and type(value) is not complex:
+        if value == 0 and type(value) is not complex and math.copysign(1.0, value) > 0:
             return self.xp.zeros(shape, dtype.numpy)
         if type(value) is int and dtype.kind in ("uint", "int"):
             value = np.asarray(value).astype(dtype.numpy)[()]  # wraps around

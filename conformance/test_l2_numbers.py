@@ -11,6 +11,7 @@ import pytest
 
 import tensorplug as tp
 from tensorplug.backends.dtypes import DType
+from tensorplug.conformance.checks import floats_of
 from tensorplug.conformance.reference import array_of
 from tensorplug.conformance.samples import dtypes_of
 
@@ -93,6 +94,25 @@ def test_ranges_of_whole_numbers_are_exact(device: str) -> None:
     if has(device, tp.int64):
         got = tp.arange(2**53 + 1, 2**53 + 20, 3, device=device).tolist()
         assert got == list(range(2**53 + 1, 2**53 + 20, 3)), f"arange of large numbers: got {got}"
+
+
+def test_zero_keeps_its_sign_as_a_number(device: str) -> None:
+    for dtype in floats_of(device):
+        x = tp.ones(2, dtype=dtype, device=device)
+        made: dict[str, Any] = {
+            "full": tp.full((2,), -0.0, dtype=dtype, device=device),
+            "full_like": tp.full_like(x, -0.0), "new_full": x.new_full((2,), -0.0),
+            "fill_": x.clone().fill_(-0.0), "tensor": tp.tensor([-0.0, -0.0], dtype=dtype,
+                                                                device=device),
+            "where": tp.where(x > 0, -0.0, x), "masked_fill": x.masked_fill(x > 0, -0.0),
+            "mul": x * -0.0, "clamp": tp.clamp(x, max=-0.0), "copysign": tp.copysign(x, -0.0) * 0,
+            "scalar": tp.scalar_tensor(-0.0, dtype=dtype, device=device),
+        }  # fmt: skip
+        y = x.clone()
+        y[:] = -0.0
+        for name, got in {**made, "setitem": y}.items():
+            signs = np.signbit(np.asarray(array_of(got), np.float64))
+            assert signs.all(), f"{name} of -0.0 as {dtype} on {device}: got {got}"
 
 
 @pytest.mark.parametrize("dtype", [tp.float32, tp.float64, tp.float16], ids=str)
