@@ -17,8 +17,12 @@ _STYLES = {"available": "green", "turned off": "", "not installed": "", "no devi
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``tensorplug doctor``."""
     parser.add_argument(
+        "names", nargs="*", metavar="NAME",
+        help="only these, by device type, entry point or distribution (default: all)",
+    )  # fmt: skip
+    parser.add_argument(
         "--timeout", type=float, default=20.0, metavar="SECONDS",
-        help="how long a plugin may take (default: 20)",
+        help="how long a plugin may take (default: 20, at most a day)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print a list for programs")
 
@@ -27,9 +31,9 @@ def run(args: argparse.Namespace) -> int:
     """Print what works and what does not; 1 if some plugin should be repaired or turned off.
 
     Raises:
-        OpValueError: the timeout is not above 0.
+        OpValueError: the timeout is not above 0 or longer than a day, or no plugin has a name.
     """
-    rows = doctor(args.timeout)
+    rows = doctor(args.timeout, args.names)
     if args.json:
         sys.stdout.write(json.dumps([_record(row) for row in rows], indent=2) + "\n")
     else:
@@ -65,7 +69,8 @@ def _print_table(rows: list[Diagnosis]) -> None:
     for row in rows:
         style = _STYLES.get(row.state, "red" if row.bad else "yellow")
         time = "" if row.milliseconds is None else f"{row.milliseconds:.0f} ms"
-        cells = (row.source.version, "" if row.api is None else str(row.api))
+        versions = row.api if isinstance(row.api, tuple) else (row.api,)
+        cells = (row.source.version, "" if row.api is None else " to ".join(map(str, versions)))
         name = row.device or str(row.source).partition(" of ")[0]
         table.add_row(
             Text(name), Text(row.source.distribution), *map(Text, cells),

@@ -33,7 +33,7 @@ class KernelTable(dict[Any, Callable[..., Any]]):  # by device
         self.name = name
 
     def __missing__(self, device: Any) -> Callable[..., Any]:
-        kernel = self[device] = getattr(device.F, self.name)
+        kernel = self[device] = device.F.for_table(self.name)
         return kernel
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "broadcast_error",
     "check_devices",
     "recover",
+    "shortened",
     "wrong_dtype",
 ]
 
@@ -64,7 +65,14 @@ def explain(row: Any, error: Exception, args: tuple[Any, ...]) -> Exception:
 def describe(value: Any) -> str:
     """A tensor as ``float32 (2, 3)``; anything else as Python writes it, shortened."""
     if type(value) is Tensor:
-        return f"{value._dtype.name} {tuple(value._h.shape)}"
+        handle = value._h
+        what = tuple(handle.shape) if hasattr(handle, "shape") else type(handle).__name__
+        return f"{value._dtype.name} {what}"
+    return shortened(value)
+
+
+def shortened(value: Any) -> str:
+    """A value as Python writes it, in at most 40 characters."""
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 

@@ -7,20 +7,21 @@ over tensors, so that the same formula is itself recorded.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..backends.capabilities import missing, require
-from ..backends.device import Device, resolve
+from ..backends.device import Device
 from ..backends.dtypes import ALL, DType, bfloat16, bool_, float16, float32, from_numpy
 from ..backends.errors import KernelNotFound
-from ..backends.host import set_kernel_names
+from ..backends.host import set_forget, set_kernel_names
 from ..backends.layout import Layout, extent
-from ..backends.plugging import current, kernels
+from ..backends.plugging import kernels
+from .absent import instead
 from .complex_tables import by_table
+from .first_calls import first_call
 from .registry import ROWS, Row
 from .tensor import Tensor, make
 
@@ -68,6 +69,11 @@ class Kernels:
             kernel = _entered(kernel, self.enter)
         setattr(self, name, kernel)
         return kernel
+
+    def for_table(self, name: str) -> Callable[..., Any]:
+        """The kernel of a row, for its table; one that was written for it is looked at once."""
+        kernel: Callable[..., Any] = getattr(self, name)
+        return first_call(ROWS[name], self.device, kernel) if self.has(name) else kernel
 
     def has(self, name: str) -> bool:
         """Whether the backend itself provides a fast kernel of this name."""
@@ -161,22 +167,7 @@ class Kernels:
         if row.generic is not None:
             composed = self._composed(row, row.generic)
             return composed if row.family.view else self.backend.compose(composed, name)  # no copy
-        if self.backend.host_fallback:
-            return self._on_host(row)
-        raise self._absent(row)
-
-    def _absent(self, row: Row) -> KernelNotFound:
-        """The error for an op without a kernel: what to do, what was tried, who could help."""
-        loaded = current().loaded.get(self.device.type)
-        whose = f"{loaded.claim.source}" if loaded else f"the backend {self.backend.name}"
-        function = f'"{row.name}": function({", ".join(row.inputs + row.attrs)})'
-        return KernelNotFound(
-            f"{row.name} on {self.device}: expected a kernel, got none; move the tensor with "
-            f".to('cpu')\n  {self.backend.name} gives no kernel, {self.backend.namespace.__name__} "
-            f"has no {row.xp or row.name!r}, and the op has no composition\n  for {whose}: add "
-            f"{function} to kernels(), or set host_fallback = True",
-            op=row.name,
-        )
+        return instead(row, self.device)
 
     def _also_bool(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
         """A kernel that takes bool operands too, where the standard's function does not."""
@@ -240,37 +231,6 @@ class Kernels:
 
         return kernel
 
-    def _on_host(self, row: Row) -> Callable[..., Any]:
-        """Run one op on the host, with one warning, and bring the result back."""
-        host, backend, index = resolve("cpu"), self.backend, self.device.index
-        kernel = getattr(Device("cpu").F, row.name)
-        warned: list[bool] = []
-
-        def convert(value: Any, function: Callable[[Any], Any]) -> Any:
-            if isinstance(value, (list, tuple)):
-                return type(value)(convert(item, function) for item in value)
-            return function(value)
-
-        def down(value: Any) -> Any:
-            return host.from_host(backend.to_host(value), 0) if hasattr(value, "shape") else value
-
-        def up(value: Any) -> Any:
-            return (
-                backend.from_host(host.to_host(value), index) if hasattr(value, "shape") else value
-            )
-
-        def fallback(*args: Any) -> Any:
-            if not warned:
-                warned.append(True)
-                warnings.warn(
-                    f"{row.name} runs on the host: {backend.name} has no kernel for it",
-                    RuntimeWarning,
-                    stacklevel=3,
-                )
-            return convert(kernel(*[convert(arg, down) for arg in args]), up)
-
-        return fallback
-
 
 def _entered(kernel: Callable[..., Any], device: Any) -> Callable[..., Any]:
     """A kernel of a library with a current device, which computes on this one."""
@@ -326,6 +286,15 @@ def _lookup(namespace: Any, name: str | None) -> Callable[..., Any] | None:
 
 Device.kernel_factory = Kernels
 set_kernel_names(lambda: set(ROWS))  # a misspelt kernel is refused when its plugin is loaded
+
+
+def _forget(device: Device) -> None:
+    """Take the kernels of a device out of the tables of all rows."""
+    for row in ROWS.values():
+        row.kernels.pop(device, None)
+
+
+set_forget(_forget)
 
 
 class TensorKernels:

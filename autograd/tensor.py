@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..backends import dtypes
 from ..backends.dtypes import DType
-from ..backends.errors import OpTypeError
+from ..backends.errors import OpError, OpTypeError
 
 if TYPE_CHECKING:
     from ..backends.device import Device
@@ -87,12 +87,18 @@ class Tensor(TensorMethods, metaclass=_TensorType):
     @property
     def shape(self) -> Any:
         """The size of each dimension."""
-        return Size(self._h.shape)
+        try:
+            return Size(self._h.shape)
+        except AttributeError:
+            raise _no_array("shape", self) from None
 
     @property
     def ndim(self) -> int:
         """The number of dimensions."""
-        return len(self._h.shape)
+        try:
+            return len(self._h.shape)
+        except AttributeError:
+            raise _no_array("ndim", self) from None
 
     @property
     def requires_grad(self) -> bool:
@@ -308,6 +314,19 @@ def leave(tensor: Tensor) -> Tensor:
         before._writes[0] += 1
         extra(tensor).setdefault("earlier", []).append((before._writes[0], before))
     return before
+
+
+def _no_array(name: str, tensor: Tensor) -> OpError:
+    """The error for a tensor whose kernel has returned something else than an array."""
+    node = tensor._node.node if type(tensor._node) is Edge else tensor._node
+    row = getattr(node, "row", None)
+    maker = "a kernel" if row is None else f"the kernel of {row.name}"
+    return OpError(
+        f"{name}: expected a tensor with an array of {tensor._device.backend.name}, got one with "
+        f"{type(tensor._h).__name__}, which {maker} returned on {tensor._device}; try the "
+        f"plugin with `tensorplug conformance --device {tensor._device}`",
+        op=name,
+    )
 
 
 def _describe(tensor: Tensor) -> str:

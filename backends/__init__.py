@@ -29,6 +29,7 @@ from .errors import (
     PluginError,
     TensorplugError,
 )
+from .fallback import allow_fallback, fallbacks
 from .hookspecs import API_VERSION, BackendSpec, hookimpl
 from .listing import DeviceInfo, devices
 from .plugging import isolated, plugins, provider, register, resolve, unregister
@@ -64,7 +65,9 @@ __all__ = [
     "Stream",
     "StridedBackend",
     "TensorplugError",
+    "allow_fallback",
     "devices",
+    "fallbacks",
     "for_array",
     "get_default_device",
     "hookimpl",

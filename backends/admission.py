@@ -220,14 +220,18 @@ _RULES = {
 
 
 def _check_version(spec: BackendSpec) -> None:
-    if spec.api is None or OLDEST_API_VERSION <= spec.api <= API_VERSION:
+    """Refuse a plugin that serves none of our versions of the contract."""
+    if spec.api is None:
         return
-    older = spec.api < OLDEST_API_VERSION
-    advice = "upgrade the plugin" if older else f"upgrade {PROJECT}"
+    lowest, highest = spec.serves or (spec.api, spec.api)
+    if lowest <= API_VERSION and highest >= OLDEST_API_VERSION:
+        return
+    advice = "upgrade the plugin" if highest < OLDEST_API_VERSION else f"upgrade {PROJECT}"
+    what = f"version {lowest}" if lowest == highest else f"versions {lowest} to {highest}"
     raise _Refused(
         "version",
         f"expected a plugin for contract version {OLDEST_API_VERSION} to {API_VERSION}, got one "
-        f"for version {spec.api}; {advice}",
+        f"for {what}; {advice}",
         spec.types,
     )
 

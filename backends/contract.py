@@ -11,13 +11,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+import numpy as np
+
 from . import hookspecs
+from .array_api import ArrayAPIBackend
 from .base import REQUIRED, Backend
 from .capabilities import CAPABILITIES
-from .dtypes import DType
+from .dtypes import ALL, DType
 from .hookspecs import PROJECT
 
-__all__ = ["HOOKS", "PRIMITIVES", "faults", "hook_faults", "kernel_faults", "kind", "nearest"]
+__all__ = [
+    "HOOKS", "NEEDED", "PRIMITIVES", "faults", "hook_faults", "kernel_faults", "kind", "nearest",
+]  # fmt: skip
 
 HOOKS = ("tensorplug_backends", "tensorplug_kernels", "tensorplug_ops")
 
@@ -26,6 +31,12 @@ PRIMITIVES = (
     "view", "expand", "as_strided", "assign", "full", "cast", "clone",
 )  # fmt: skip
 """The members that only a direct subclass of :class:`Backend` has to write itself."""
+
+NEEDED = (
+    "asarray", "astype", "broadcast_to", "empty", "full", "permute_dims", "reshape", "where",
+    "zeros",
+)  # fmt: skip
+"""Functions of the array API standard without which :class:`ArrayAPIBackend` cannot work."""
 
 _METHODS = tuple(name for name, value in vars(Backend).items() if inspect.isfunction(value))
 _FLAGS = ("mutable", "shares_host_memory", "survives_fork", "host_fallback", "compiles")
@@ -58,7 +69,8 @@ def faults(backend: Any, kernel_names: Collection[str] | None = None) -> list[st
             found += _called(backend, name, lambda kernels: kernel_faults(kernels, kernel_names))
     if "devices" not in unusable:
         found += _called(backend, "devices", _device_faults)
-    return found
+    # These call the members that have been looked at so far.
+    return found or [*_namespace_faults(backend), *_type_faults(backend)]
 
 
 def kernel_faults(kernels: Any, kernel_names: Collection[str] | None) -> list[str]:
@@ -159,6 +171,38 @@ def _device_faults(devices: Any) -> list[str]:
     if isinstance(devices, Sequence) and not isinstance(devices, str):
         return []
     return [f"expected a list or tuple of devices, got {type(devices).__name__}"]
+
+
+def _namespace_faults(backend: Backend) -> Iterator[str]:
+    """Functions that the base class cannot do without."""
+    if isinstance(backend, ArrayAPIBackend):
+        missing = [name for name in NEEDED if not hasattr(backend.namespace, name)]
+        if missing:
+            yield (
+                f"namespace: expected an array API namespace, got {kind(backend.namespace)}, which "
+                f"has no {', '.join(missing)}"
+            )
+
+
+def _type_faults(backend: Backend) -> Iterator[str]:
+    """What is wrong with the types of the first device that has something wrong."""
+    for index in range(len(backend.devices())):
+        asked = "supports_dtype"
+        try:
+            for dtype in ALL:
+                asked = f"supports_dtype({dtype.name}, {index})"
+                answer: Any = backend.supports_dtype(dtype, index)
+                if not isinstance(answer, (bool, np.bool_)):
+                    yield f"{asked}: expected True or False, got {answer!r}"
+                    return
+            asked = f"dtypes({index})"
+            types: Any = backend.dtypes(index)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, it is reported
+            yield f"{asked}: expected an answer, got {type(error).__name__}: {error}"
+            return
+        if not isinstance(types, tuple) or not types or set(types) - set(ALL):
+            yield f"{asked}: expected a tuple of at least one DType, got {types!r}"
+            return
 
 
 def hook_faults(plugin: Any) -> Iterator[str]:

@@ -13,8 +13,10 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, final
 
+from . import host
 from .capabilities import capabilities_of
 from .errors import DeviceError, OpTypeError
+from .loading import try_device, whose
 from .plugging import current, resolve
 
 if TYPE_CHECKING:
@@ -104,6 +106,7 @@ class Device:
 
     def drop_kernels(self) -> None:
         """Forget the resolved kernels, because a plugin has added or removed some."""
+        host.forget(self)
         try:
             del self.F
         except AttributeError:  # never used so far
@@ -172,6 +175,11 @@ def _intern(text: str, index: Any) -> Device:
     loaded = registry.load(type, text if index is None else f"{type}:{number}")
     if not 0 <= number < loaded.count:
         raise _wrong_index(type, number, loaded.count, loaded.claim.spec.indexed)
+    known = registry.interned.get((type, number))
+    if known is not None:
+        return known  # asked for in another way
+    with whose(loaded.claim, f"{type}:{number}"):
+        try_device(loaded.backend, number)
     device = object.__new__(Device)
     device.type = type
     device.index = number

@@ -14,12 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from . import choosing
+from .contract import nearest
 from .discovery import Catalogue, Point
 from .errors import OpValueError, PluginError
 from .hookspecs import DEVICES
@@ -48,13 +49,14 @@ class Diagnosis:
     ``device`` is empty for plugins of kernels and operations, and where a plugin failed before it
     could name its types. ``state`` is a state of :class:`DeviceInfo`, or ``"crashed"`` or
     ``"hangs"``. ``api`` is the version of the contract that the plugin is written for, if it said,
-    ``milliseconds`` what it took to import the plugin and to load its backend.
+    or the lowest and the highest; ``milliseconds`` is what it took to import the plugin and to load
+    its backend.
     """
 
     device: str
     state: str
     source: Source
-    api: int | None = None
+    api: int | tuple[int, int] | None = None
     milliseconds: float | None = None
     reason: str = ""
 
@@ -64,14 +66,19 @@ class Diagnosis:
         return self.state in BAD
 
 
-def doctor(timeout: float = 20.0) -> list[Diagnosis]:
+LONGEST = 24 * 60 * 60.0
+"""The longest time, in seconds, that a plugin may be given."""
+
+
+def doctor(timeout: float = 20.0, names: Sequence[str] = ()) -> list[Diagnosis]:
     """Try every installed plugin by itself, each in a new process; sorted by device.
 
     Args:
-        timeout: the seconds after which a plugin counts as hanging.
+        timeout: the seconds after which a plugin counts as hanging; at most a day.
+        names: only these plugins, by device type, entry point or distribution; all if empty.
 
     Raises:
-        OpValueError: ``timeout`` is not above 0.
+        OpValueError: ``timeout`` is not above 0 or longer than a day, or no plugin has a name.
 
     Example:
         >>> from tensorplug.backends import plugins
@@ -79,13 +86,16 @@ def doctor(timeout: float = 20.0) -> list[Diagnosis]:
         ...     {row.state for row in doctor()}
         {'turned off'}
     """
-    if not timeout > 0:
+    if not 0 < timeout <= LONGEST:
         raise OpValueError(
-            f"doctor: expected a timeout above 0 seconds, got {timeout!r}", op="doctor", got=timeout
+            f"doctor: expected a timeout above 0 seconds and of at most {LONGEST:.0f}, a day, got "
+            f"{timeout!r}",
+            op="doctor",
+            got=timeout,
         )
     registry = current()
     rows: list[Diagnosis] = []
-    for position, point in enumerate(Catalogue().points):
+    for position, point in _chosen(Catalogue(), names):
         off = registry.turned_off(point.source)
         if off is None:
             rows.extend(_probed(point, position, timeout))
@@ -96,6 +106,31 @@ def doctor(timeout: float = 20.0) -> list[Diagnosis]:
             )
     rows = [_compared(registry, row, rows) for row in rows]
     return sorted(rows, key=lambda row: (not row.device, row.device, row.source))
+
+
+def _chosen(catalogue: Catalogue, names: Sequence[str]) -> list[tuple[int, Point]]:
+    """The points that are meant by any of the names, with their positions.
+
+    All points of their device types are taken too: what they mean for each other is in the rows.
+    """
+    points = list(enumerate(catalogue.points))
+    if not names:
+        return points
+    for name in names:
+        if not any(point.source.is_called(name) for _, point in points):
+            known = {name for _, p in points for name in (p.source.name, p.source.distribution)}
+            raise OpValueError(
+                f"doctor: expected device types or the names of installed plugins, got {name!r}"
+                f"{nearest(name, known)}",
+                op="doctor",
+                expected=sorted(known),
+                got=name,
+            )
+    meant = [point for _, point in points if any(map(point.source.is_called, names))]
+    types = {point.type for point in meant if point.source.group == DEVICES}
+    return [
+        (position, point) for position, point in points if point in meant or _type(point) in types
+    ]
 
 
 def _type(point: Point) -> str:
@@ -123,8 +158,9 @@ def _probed(point: Point, position: int, timeout: float) -> Iterator[Diagnosis]:
     said: dict[str, Any] = lines[-1] if lines else {"doing": "starting Python"}
     if "rows" in said:
         for row in said["rows"]:
+            api = tuple(row["api"]) if isinstance(row["api"], list) else row["api"]
             yield Diagnosis(
-                row["device"], row["state"], point.source, row["api"], row["milliseconds"],
+                row["device"], row["state"], point.source, api, row["milliseconds"],
                 row.get("reason", ""),
             )  # fmt: skip
     else:

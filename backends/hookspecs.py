@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import pluggy
@@ -92,8 +92,9 @@ class BackendSpec:
         install: the command that provides them, shown when one is missing.
         indexed: whether the devices print as ``"cuda:0"``; false for ``"cpu"``.
         options: keyword arguments for the class, to tell apart types that share it.
-        api: the version of the plugin contract that the plugin was written for; None for that of
-            its entry point's group.
+        api: the version of the plugin contract that the plugin was written for, or the lowest and
+            the highest that it serves, ``(1, 2)``; None for that of its entry point's group. The
+            attribute is the version that is used, and ``serves`` is the pair, if there is one.
 
     Raises:
         OpValueError: listing everything that is wrong with the description.
@@ -110,6 +111,7 @@ class BackendSpec:
     indexed: bool
     options: Mapping[str, Any]
     api: int | None
+    serves: tuple[int, int] | None = field(init=False)
 
     def __init__(
         self,
@@ -120,7 +122,7 @@ class BackendSpec:
         install: str = "",
         indexed: bool = True,
         options: Mapping[str, Any] | None = None,
-        api: int | None = None,
+        api: int | tuple[int, int] | None = None,
     ) -> None:
         values = {
             "types": _names(types),
@@ -134,6 +136,9 @@ class BackendSpec:
         faults = _faults(values)
         if faults:
             raise OpValueError(f"BackendSpec({types!r}): " + "; ".join(faults), op="BackendSpec")
+        values["serves"] = serves = api if isinstance(api, tuple) else None
+        if serves:
+            values["api"] = min(serves[1], API_VERSION)
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
@@ -149,6 +154,12 @@ def _all_match(pattern: re.Pattern[str], names: Any) -> bool:
     return isinstance(names, tuple) and all(
         isinstance(name, str) and pattern.fullmatch(name) for name in names
     )
+
+
+def _is_version(api: Any) -> bool:
+    if isinstance(api, tuple):
+        return len(api) == 2 and all(type(end) is int for end in api) and api[0] <= api[1]
+    return type(api) is int or api is None
 
 
 def _faults(values: dict[str, Any]) -> list[str]:
@@ -169,7 +180,11 @@ def _faults(values: dict[str, Any]) -> list[str]:
         (isinstance(values["install"], str), "install", "a command as text"),
         (isinstance(values["indexed"], bool), "indexed", "True or False"),
         (isinstance(values["options"], Mapping), "options", "a mapping of keyword arguments"),
-        (type(values["api"]) is int or values["api"] is None, "api", "a whole number"),
+        (
+            _is_version(values["api"]),
+            "api",
+            "a whole number, or the lowest and the highest as a tuple",
+        ),
     ]
     return [
         f"{name}: expected {rule}, got {values[name]!r}" for good, name, rule in checks if not good

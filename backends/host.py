@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
-__all__ = ["kernel_names", "notify", "set_kernel_names", "set_tensor", "subscribe", "tensors"]
+__all__ = [
+    "forget", "kernel_names", "notify", "set_forget", "set_kernel_names", "set_tensor", "subscribe",
+    "tensors",
+]  # fmt: skip
 
 _installed_names: list[Callable[[], Collection[str]]] = []
+_forgetters: list[Callable[[Any], None]] = []
 _listeners: list[Callable[[], None]] = []
 _tensors: list[tuple[type, Callable[[Any], Any]]] = []
 
@@ -23,6 +27,17 @@ def set_kernel_names(names: Callable[[], Collection[str]]) -> None:
 def kernel_names() -> Collection[str] | None:
     """The kernels that exist, or None while nobody has said."""
     return _installed_names[0]() if _installed_names else None
+
+
+def set_forget(forgetter: Callable[[Any], None]) -> None:
+    """Say what is called with a device whose kernels have changed."""
+    _forgetters[:] = [forgetter]
+
+
+def forget(device: Any) -> None:
+    """Tell the engine to look up the kernels of a device anew."""
+    for forgetter in _forgetters:
+        forgetter(device)
 
 
 def set_tensor(tensor: type, build: Callable[[Any], Any]) -> None:

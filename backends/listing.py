@@ -101,15 +101,23 @@ def _rows_of_type(registry: Registry, type: str) -> Iterator[DeviceInfo]:
 
 def _rows_of_chosen(registry: Registry, type: str, claim: Claim) -> Iterator[DeviceInfo]:
     try:
-        loaded = registry.load(type)
+        count = registry.load(type).count
     except DeviceError as error:
-        state = STATES.get(getattr(error, "phase", ""), "failed")
-        if registry.strict and state == "failed":
-            raise
-        yield _row(claim, type, state, str(error))
-    else:
-        for index in range(loaded.count):
-            yield _available(Device(type, index), claim)
+        yield _unusable(registry, claim, type, error)
+        return
+    for index in range(count):
+        try:
+            row = _available(Device(type, index), claim)
+        except DeviceError as error:
+            row = _unusable(registry, claim, f"{type}:{index}", error)
+        yield row
+
+
+def _unusable(registry: Registry, claim: Claim, device: str, error: DeviceError) -> DeviceInfo:
+    state = STATES.get(getattr(error, "phase", ""), "failed")
+    if registry.strict and state == "failed":
+        raise error
+    return _row(claim, device, state, str(error))
 
 
 def _row(claim: Claim, device: str, state: str, reason: str) -> DeviceInfo:

@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
+
 from . import contract
 from .base import Backend
+from .dtypes import float32
+from .errors import ValuesError
 from .hookspecs import BackendSpec
-from .sources import say
+from .sources import Claim, PluginFailure, say
 
-__all__ = ["Unusable", "load_backend"]
+__all__ = ["Unusable", "load_backend", "try_device", "whose"]
 
 
 class Unusable(Exception):
-    """Why a described backend cannot be used; the registry adds whose it is."""
+    """Why a described backend cannot be used; :func:`whose` adds which plugin's it is."""
 
     def __init__(self, phase: str, problem: str, cause: BaseException | None = None) -> None:
         super().__init__(problem)
         self.phase = phase
         self.cause = cause
+
+
+@contextmanager
+def whose(claim: Claim, asked: str) -> Iterator[None]:
+    """Make what is found inside an error of the plugin that describes the backend.
+
+    Raises:
+        PluginError: in place of Unusable.
+    """
+    try:
+        yield
+    except Unusable as error:
+        failure = PluginFailure(claim.source, error.phase, str(error), error.cause)
+        raise failure.error(asked) from error.cause
 
 
 def load_backend(
@@ -63,6 +82,28 @@ def load_backend(
         text = f"expected introduce() to take the class of tensors, got {say(error)}"
         raise Unusable("load", text, error) from error
     return backend, count
+
+
+def try_device(backend: Backend, index: int) -> None:
+    """Put one number on a device and read it back.
+
+    Raises:
+        Unusable: that does not work.
+    """
+    # Not in load_backend(): it may take memory of the hardware, and for each device apart.
+    dtypes = backend.dtypes(index)
+    sent = np.ones(1, (float32 if float32 in dtypes else dtypes[0]).numpy)
+    rule = f"expected {type(backend).__qualname__} to hold values on its device {index}"
+    try:
+        with backend.enter(index) or nullcontext():
+            got = np.asarray(backend.to_host(backend.from_host(sent, index)))
+    except (ValuesError, MemoryError):  # a program is being traced, or the device is full
+        return
+    except (Exception, SystemExit) as error:
+        raise Unusable("contract", f"{rule}, got {say(error)}", error) from error
+    if got.shape != (1,) or got.dtype != sent.dtype or got[0] != 1:
+        text = f"{rule}, but it gave back {got!r} for {sent!r}"
+        raise Unusable("contract", text)
 
 
 def _construct(spec: BackendSpec) -> Backend:

@@ -18,6 +18,7 @@ from .discovery import Catalogue, Point
 from .errors import DeviceError
 from .hookspecs import DEVICES, KERNELS, PROJECT
 from .listing import STATES
+from .loading import try_device, whose
 from .plugging import isolated
 from .registry import Registry
 from .sources import Claim, PluginFailure
@@ -83,10 +84,14 @@ def _rows(registry: Registry, point: Point, say: Callable[..., None]) -> Iterato
 def _opened(registry: Registry, claim: Claim, imported: float, say: Callable[..., None]) -> Row:
     """What comes of loading one backend of the plugin."""
     say(doing=f"loading the backend of {claim.type}")
-    row: Row = {"device": claim.type, "api": claim.spec.api}
+    row: Row = {"device": claim.type, "api": claim.spec.serves or claim.spec.api}
     start = time.perf_counter() - imported
     try:
         loaded = registry.open(claim, claim.type)
+        for index in range(loaded.count):
+            say(doing=f"using {claim.type}:{index}")
+            with whose(claim, f"{claim.type}:{index}"):
+                try_device(loaded.backend, index)
     except DeviceError as error:
         return row | _failed(error) | _spent(start)
     return row | {"state": "available", "count": loaded.count} | _spent(start)

@@ -19,13 +19,9 @@ from typing import Any
 
 import array_api_compat
 
-__all__ = ["NEEDED", "namespace_of", "probe"]
+from .contract import NEEDED
 
-NEEDED = (
-    "asarray", "astype", "broadcast_to", "empty", "full", "permute_dims", "reshape", "where",
-    "zeros",
-)  # fmt: skip
-"""Functions of the array API standard without which :class:`ArrayAPIBackend` cannot work."""
+__all__ = ["NEEDED", "namespace_of", "probe"]
 
 _INSIDE = {"dask": "dask.array", "jax": "jax.numpy"}
 """Libraries whose arrays are in a module of another name."""

@@ -20,7 +20,7 @@ from .base import Backend, Kernel
 from .discovery import Catalogue, Point
 from .errors import DeviceError
 from .hookspecs import PROJECT
-from .loading import Unusable, load_backend
+from .loading import load_backend, whose
 from .sources import Claim, PluginFailure, Source, say
 from .switches import Switches, from_environment
 
@@ -253,11 +253,8 @@ class Registry:
         Raises:
             PluginError: it cannot be used.
         """
-        try:
+        with whose(claim, asked):
             backend, count = load_backend(claim.spec, host.kernel_names(), *host.tensors())
-        except Unusable as error:
-            failure = PluginFailure(claim.source, error.phase, str(error), error.cause)
-            raise failure.error(asked) from error.cause
         return Loaded(backend, claim, count, self._kernels(backend))
 
     # --- kernels of plugins -------------------------------------------------------------------

@@ -11,23 +11,27 @@ environment                      ``plugins()``   meaning
 
 The first takes the shipped plugins too; the next two are about all others. A plugin is called by
 the name of its entry point or of its distribution. Plugins registered in this process are not
-concerned: the program has asked for them.
+concerned: the program has asked for them. Names that no installed plugin has, and variables that
+begin with ``TENSORPLUG_`` and that nobody reads, are warned of; where strict, they are errors. A
+plugin may have variables of its own that begin with ``TENSORPLUG_`` and its name.
 """
 
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from .contract import nearest
 from .errors import DeviceError, OpTypeError
-from .sources import DISABLE, PluginFailure, Source
+from .hookspecs import DEVICES, PROJECT
+from .notices import warn
+from .sources import DISABLE, PluginFailure, Source, normal
 
 __all__ = [
-    "DISABLE", "ENVIRONMENT", "NONE", "ONLY", "PREFER", "STRICT", "Switches", "from_environment",
-    "given",
+    "DISABLE", "ENVIRONMENT", "NONE", "ONLY", "PREFER", "STRICT", "VARIABLES", "Switches",
+    "from_environment", "given",
 ]  # fmt: skip
 
 ONLY = "TENSORPLUG_ONLY_PLUGINS"
@@ -39,6 +43,17 @@ PREFER = "TENSORPLUG_PREFER"
 
 ENVIRONMENT = (DISABLE, ONLY, NONE, STRICT, PREFER)
 """All variables that are read here."""
+
+_PREFIX = "TENSORPLUG_"
+
+VARIABLES = ENVIRONMENT + tuple(
+    f"{_PREFIX}{name}"
+    for name in (
+        "CUDA_BLOCKING", "DEFAULT_DEVICE", "JAX_X64", "LOOPBACK_DELAY", "LOOPBACK_DEVICES",
+        "LOOPBACK_MEMORY", "REQUIRE_BROWSER", "TEST_PROFILE",
+    )
+)  # fmt: skip
+"""All variables that are read anywhere: others of the prefix are taken for misspelt."""
 
 _WORDS = {"": False, "0": False, "false": False, "no": False, "off": False}
 _WORDS |= {"1": True, "true": True, "yes": True, "on": True}
@@ -59,9 +74,10 @@ class Switches:
         """Why a plugin may not be used, if this set turns it off."""
         if not source.distribution:
             return None
-        if any(source.is_called(name) for name in self.disable):
+        named = [name for name in self.disable if source.is_called(name)]
+        if named:
             what = self._called("disable=...", DISABLE)
-            advice = f"take {source.handle!r} out of that list"
+            advice = f"take {' and '.join(map(repr, named))} out of that list"
         elif source.shipped:
             return None
         elif self.off:
@@ -83,6 +99,13 @@ class Switches:
         Raises:
             DeviceError: in strict mode.
         """
+        for variable, text, got in self._strange(sources):
+            if self.strict:
+                raise DeviceError(text, op=variable, got=got)
+            warn(text)
+
+    def _strange(self, sources: Collection[Source]) -> Iterator[tuple[str, str, str]]:
+        """Which list or variable has a name that nobody has, what to say of it, and the name."""
         lists = (
             (self._called("disable=...", DISABLE), self.disable),
             (self._called("only=...", ONLY), self.only or ()),
@@ -91,15 +114,42 @@ class Switches:
         known = {name for source in sources for name in (source.name, source.distribution)}
         for variable, names in lists:
             for name in names:
-                if any(source.is_called(name) for source in sources):
-                    continue
-                text = (
-                    f"{variable}: expected the names of installed plugins, got {name!r}"
-                    f"{nearest(name, known)}"
-                )
-                if self.strict:
-                    raise DeviceError(text, op=variable, got=name)
-                warnings.warn(text, RuntimeWarning, stacklevel=2)
+                if not any(source.is_called(name) for source in sources):
+                    yield variable, _unlike(variable, "names", name, known), name
+        types = {source.name.lower() for source in sources if source.group == DEVICES}
+        # Plugins for version 1 of the contract do not say their types before they are imported.
+        told = all(source.group != PROJECT for source in sources)
+        for type in self.wanted if told else ():
+            if type not in types:
+                yield PREFER, _unlike(PREFER, "device types", type, types), type
+        for variable in () if self.block else _unknown_variables(sources):
+            variables = {name.removeprefix(_PREFIX): name for name in VARIABLES}
+            close = nearest(variable.removeprefix(_PREFIX), variables)
+            close = close.replace("mean '", f"mean '{_PREFIX}")
+            text = (
+                f"{variable}: expected a variable that tensorplug or a plugin reads, got one that "
+                f"nobody reads{close or '; unset it'}"
+            )
+            yield variable, text, variable
+
+
+def _unlike(variable: str, what: str, got: str, known: Collection[str]) -> str:
+    return f"{variable}: expected the {what} of installed plugins, got {got!r}{nearest(got, known)}"
+
+
+def _unknown_variables(sources: Collection[Source]) -> list[str]:
+    """Variables called like ours that are none of ours, nor an installed plugin's own."""
+    names = {name for source in sources for name in (source.name, source.distribution)}
+    names = {normal(name).removeprefix(f"{PROJECT}-").replace("-", "_").upper() for name in names}
+    own = tuple(f"{_PREFIX}{name}_" for name in names)
+    return sorted(
+        name
+        for name in os.environ
+        if name.startswith(_PREFIX)
+        and name not in VARIABLES
+        # A plugin called strict must not hide that STRICT_PLUGINS is misspelt.
+        and (not name.startswith(own) or get_close_matches(name, VARIABLES, 1, 0.95))
+    )
 
 
 def from_environment() -> Switches:

@@ -14,6 +14,7 @@ from .measure import OURS, Group, Row
 
 GROUPS = {
     "arrayapi": array_api.array_api,
+    "lookup": eager.lookup,
     "small": eager.small,
     "recording": eager.small_recording,
     "chain": graph.chain,
@@ -66,7 +67,18 @@ def _text(group: Group) -> str:
             verdict = f"open, {failed} rows failed" if failed else verdict
             text += f" (target <= {group.target:.2f}: {verdict})"
         lines.append(text)
+    excess = group.excess()
+    if group.bar is not None and excess is not None:
+        verdict = "met" if excess <= group.bar else "MISSED"
+        lines.append(
+            f"  worst of {OURS} - {group.to}: {_nanoseconds(excess)} "
+            f"(bar <= {_nanoseconds(group.bar)}: {verdict})"
+        )
     return "\n".join(lines) + "\n"
+
+
+def _nanoseconds(seconds: float) -> str:
+    return f"{seconds * 1e9:.0f} ns"
 
 
 def _record(group: Group) -> dict[str, object]:
@@ -77,6 +89,8 @@ def _record(group: Group) -> dict[str, object]:
         "compared_to": group.to,
         "figure": group.figure(),
         "target": group.target,
+        "excess": group.excess(),
+        "bar": group.bar,
     }
 
 

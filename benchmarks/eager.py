@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from .libraries import libraries
-from .measure import Group, Row, statements
+import tensorplug as tp
+from tensorplug.autograd.registry import ROWS
 
-__all__ = ["large", "small", "small_recording"]
+from .libraries import libraries
+from .measure import OURS, Group, Row, statements
+
+__all__ = ["large", "lookup", "small", "small_recording"]
 
 # name, the program of torch and tensorplug, the program of NumPy
 SMALL = [
@@ -52,6 +55,23 @@ def _rows(
             codes[library] = (program, {**tensors, "m": m})
         rows.append(statements(name, codes, repeats=repeats))
     return rows
+
+
+def lookup() -> Group:
+    """From an op to a device's kernel, by the row's table as ops do, and without it.
+
+    The kernel hardly does anything: what real ones do would drown the difference.
+    """
+    x = tp.ones(8)
+    table = type(ROWS["exp"].kernels)("exp")
+    kernel = table[x._device] = len
+    names = {"x": x, "handle": [0, 1], "table": table, "kernel": kernel}
+    codes: dict[str, tuple[str, dict[str, Any]]] = {
+        "kernel": ("kernel(handle)", names),
+        OURS: ("table[x._device](handle)", names),
+    }
+    rows = [statements("a kernel that gives a length", codes, repeats=100)]
+    return Group("from an op to its kernel", rows, to="kernel", bar=100e-9)
 
 
 def small() -> Group:

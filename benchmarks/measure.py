@@ -32,7 +32,8 @@ class Row:
 class Group:
     """A table, with the library compared to and the ratio that we want not to exceed.
 
-    ``each`` asks it of every row; otherwise it is asked of the rows' geometric mean.
+    ``each`` asks it of every row; otherwise it is asked of the rows' geometric mean. ``bar`` is
+    asked of every row in place of a ratio: the seconds that our call may take longer.
     """
 
     title: str
@@ -41,6 +42,13 @@ class Group:
     target: float | None = None
     each: bool = False
     unit: str = "s"
+    bar: float | None = None
+
+    def excess(self) -> float | None:
+        """What is held against the bar: the most seconds that ours takes longer."""
+        pairs = [(row.seconds.get(OURS), row.seconds.get(self.to)) for row in self.rows]
+        found = [ours - theirs for ours, theirs in pairs if ours and theirs]
+        return max(found) if found else None
 
     def figure(self) -> float | None:
         """What is held against the target: the worst or the mean ratio."""

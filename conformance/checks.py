@@ -16,6 +16,7 @@ import pytest
 import tensorplug as tp
 from tensorplug.autograd.registry import FUNCTIONS
 from tensorplug.backends.dtypes import DType, from_numpy
+from tensorplug.conformance.compared import note
 from tensorplug.conformance.reference import array_of
 from tensorplug.conformance.samples import describe, map_tensors, tensors_in
 
@@ -247,6 +248,7 @@ def problem(
     if rule.is_floating_point and want.dtype != np.longdouble:
         wide = want.astype(np.float64)
     array = array_of(got)
+    note(array, wide, rule, ulps=ulps, rtol=rtol, atol=atol)
     wrong = _is_off(array, wide, rule, ulps, rtol, atol)
     if signs and rule.is_floating_point:
         wrong |= (wide == 0) & (np.signbit(array) != np.signbit(wide))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 import tensorplug as tp
 from tensorplug.autograd.registry import ROWS
+from tensorplug.conformance.assumed import is_assumed
 from tensorplug.conformance.reference import Call, compare, expected, kernel_of
 from tensorplug.conformance.samples import SEED, Sample, describe
 
-__all__ = ["code", "facts", "kernels_used"]
+__all__ = ["code", "command", "facts", "kernels_used"]
 
 _PLACE = re.compile(r" at \(([\d, ]*)\)")
 
@@ -50,6 +51,8 @@ def code(call: Call, sample: Sample, problem: str) -> str:
     """Three lines that make a call again, wherever the suite and the plugin are installed."""
     name, dtype, device = call.case.public.qualname, call.case.dtype.name, call.device
     first = "import tensorplug as tp"
+    if is_assumed(device):
+        first += f"; from tensorplug.conformance.assumed import assume; assume({device!r})"
     if sample.number >= 0:
         seed = f", seed={SEED[0]}" if SEED[0] else ""
         seed += ", grad=True" if call.how == "gradient" else ""
@@ -64,6 +67,16 @@ def code(call: Call, sample: Sample, problem: str) -> str:
         called = f"tp.autograd.gradcheck(lambda *x: tp.{call.name}(*x, **kwargs), args)"
     remark = f"  # {' '.join(problem.split())[:160]}" if problem else ""
     return f"{first}\nargs, kwargs = {made}\nprint({called}){remark}"
+
+
+def command(known: Mapping[str, Any]) -> str:
+    """The command that runs a test again with those like it, from what is known of the test."""
+    words = ["python -m tensorplug conformance --device", known["device"], "-k", known["name"]]
+    words += [f"--op {known['function']}"] if known["function"] else []
+    words += [f"--dtype {known['dtype']}"] if known["dtype"] else []
+    words += [f"--seed {SEED[0]}"] if SEED[0] else []
+    words += ["--suggest"] if is_assumed(known["device"]) else []
+    return " ".join(words)
 
 
 def _smallest(call: Call) -> tuple[Sample, str] | None:

@@ -9,6 +9,7 @@ from typing import Any
 from tensorplug.conformance import LEVELS
 from tensorplug.conformance.levels import FOLDER
 from tensorplug.conformance.samples import DTYPES
+from tensorplug.conformance.told import partial
 
 __all__ = ["render"]
 
@@ -18,7 +19,8 @@ def render(report: Mapping[str, Any]) -> str:
 
     Its filters can be given in the address: ``report.html#device=acme:0&outcome=failed``.
     """
-    data = {**report, "levels": LEVELS, "dtypes": [dtype.name for dtype in DTYPES]}
+    dtypes = [dtype.name for dtype in DTYPES]
+    data = {**report, "partial": partial(report), "levels": LEVELS, "dtypes": dtypes}
     # Inside of a script element, only "</" would end it early.
     text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
     template = (FOLDER / "data" / "page.html").read_text("utf-8")

@@ -5,10 +5,9 @@ Loaded only when ``tensorplug.conformance`` is on pytest's command line.
 
 from __future__ import annotations
 
-import json
+import gc
 import zlib
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -16,25 +15,33 @@ import pytest
 import tensorplug as tp
 from tensorplug.autograd.registry import FUNCTIONS
 from tensorplug.backends import CAPABILITIES
-from tensorplug.conformance import SHARES, badge, page
+from tensorplug.backends.dtypes import ALL, DType
+from tensorplug.conformance import SHARES, errors, exclusions, outputs
 from tensorplug.conformance.budget import Budget, by_worth
+from tensorplug.conformance.compared import measure
+from tensorplug.conformance.failures import command
 from tensorplug.conformance.failures import facts as facts_of
+from tensorplug.conformance.kept import CURRENT
 from tensorplug.conformance.levels import is_candidate, level_of
 from tensorplug.conformance.options import (
-    CURRENT,
     add_options,
     configure,
     devices,
     profile_of,
+    remarks,
     run_of,
     selected,
 )
 from tensorplug.conformance.reference import LAST, kernel_of
 from tensorplug.conformance.report import EMPTY, counts, document
 from tensorplug.conformance.samples import Case, cases, supports
+from tensorplug.conformance.selection import asked
+from tensorplug.conformance.tally import TALLY, Tally, has_no_case, parameters
 
 UNDECLARED = "not supported: "
 """How the reason of a test begins that was not run, because the device does not declare enough."""
+
+TYPES = frozenset(dtype.name for dtype in ALL)
 
 _FACTS = "tensorplug"
 """The user property of a test that holds what the report says of it."""
@@ -59,6 +66,11 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line("markers", "exhaustive: run only in the profile of that name")
     configure(config)
+    exclusions.of(config)  # a malformed file is refused before anything runs
+    if not hasattr(config, "workerinput"):
+        outputs.check(config)
+    config.stash[TALLY] = Tally()
+    config.pluginmanager.register(config.stash[TALLY], "tensorplug-tally")
     config.pluginmanager.register(Report(config), "tensorplug-report")
     budget = config.getoption("--budget")
     if budget and getattr(config.option, "dist", "no") in ("no", None):  # else each worker's own
@@ -68,21 +80,40 @@ def pytest_configure(config: pytest.Config) -> None:
 # --- which tests ---------------------------------------------------------------------------------
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Make the tests, all of which stay, without looking through them for garbage again and again.
+
+    Nor are they looked through at each test afterwards, which takes longer than a short run itself.
+    """
+    usual = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 50)
+    try:
+        return (yield)
+    finally:
+        gc.set_threshold(*usual)
+        gc.freeze()
+
+
+def pytest_pycollect_makeitem(collector: Any, name: str, obj: Any) -> list[Any] | None:
+    """Leave out what is not asked for before anything is made of it."""
+    return [] if asked(collector.config).leaves_out(name, obj) else None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrise over devices, and over functions and dtypes where a test asks for ``case``."""
     names = devices(metafunc.config)
     if "case" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("cases")
-        every = list(marker.kwargs["make"]() if marker else cases())
-        only = metafunc.config.getoption("--function") or metafunc.config.getoption("--op")
-        if only:
-            every = [case for case in every if case.public.qualname in only]
-        pairs = [
-            (case, name)
-            for name in names
-            for case in (every if only else _share(metafunc, name, every))
-            if supports(name, case.dtype)
-        ]
+        about = asked(metafunc.config)
+        every = about.made_by(marker.kwargs["make"] if marker else cases)
+        pairs = []
+        for name in names:
+            fit = [case for case in every if supports(name, case.dtype)]
+            tried = _share(metafunc, name, fit) if about.cases is None else fit
+            test = f"{metafunc.definition.path.name}::{metafunc.function.__name__}"
+            metafunc.config.stash[TALLY].add(test, name, len(fit) - len(tried))
+            pairs += [(case, name) for case in tried]
         ids = [f"{case!r}-{name}" for case, name in pairs]
         metafunc.parametrize(("case", "device"), pairs, ids=ids)
     elif "device" in metafunc.fixturenames:
@@ -118,7 +149,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         facts = _collected(item)
         item.user_properties.append((_FACTS, facts))
-        chosen = wanted(facts) and not _has_no_case(item) and _is_affordable(config, item, facts)
+        chosen = wanted(facts) and not has_no_case(item) and _is_affordable(config, item, facts)
         (kept if chosen else left).append(item)
     if left:
         config.hook.pytest_deselected(items=left)
@@ -134,7 +165,7 @@ def _is_affordable(config: pytest.Config, item: pytest.Item, facts: dict[str, An
     """
     if item.get_closest_marker("exhaustive") and profile_of(config) != "exhaustive":
         return False
-    shared = item.get_closest_marker("shared") is not None and "case" not in _parameters(item)
+    shared = item.get_closest_marker("shared") is not None and "case" not in parameters(item)
     if not shared or facts["device"] is None:
         return True
     shares = int(config.getoption("--share"))
@@ -143,20 +174,10 @@ def _is_affordable(config: pytest.Config, item: pytest.Item, facts: dict[str, An
     return zlib.crc32(facts["test"].encode()) % shares == 0
 
 
-def _has_no_case(item: pytest.Item) -> bool:
-    """Whether a test was left without anything to try: pytest keeps it, to be skipped."""
-    return any(type(value).__name__ == "NotSetType" for value in _parameters(item).values())
-
-
-def _parameters(item: pytest.Item) -> dict[str, Any]:
-    call = getattr(item, "callspec", None)
-    return call.params if call is not None else {}
-
-
 def _collected(item: pytest.Item) -> dict[str, Any]:
     """What is known of a test before it runs; see :mod:`tensorplug.conformance.report`."""
-    file, parameters = item.path.name, _parameters(item)
-    device, case = parameters.get("device"), parameters.get("case")
+    file, given = item.path.name, parameters(item)
+    device, case = given.get("device"), given.get("case")
     found: dict[str, Any] = {
         "test": f"{file}::{item.name}", "file": file, "name": getattr(item, "originalname", ""),
         "level": f"L{level_of(file)}", "device": device if isinstance(device, str) else None,
@@ -167,10 +188,11 @@ def _collected(item: pytest.Item) -> dict[str, Any]:
         found |= {"function": case.public.qualname, "dtype": case.dtype.name}
         found["needs"] += [row.needs] if row is not None and row.needs else []
     else:  # a test that is tried for some functions, or capabilities, by name
-        words = [value for value in parameters.values() if isinstance(value, str)]
+        words = [value for value in given.values() if isinstance(value, str)]
+        words += [value.name for value in given.values() if isinstance(value, DType)]
         named = [word for word in words if word in FUNCTIONS]
         found["function"] = named[0] if len(named) == 1 else None
-        found["needs"] += [word for word in words if word in CAPABILITIES]
+        found["needs"] += [word for word in words if word in CAPABILITIES or word in TYPES]
     found["candidate"] = is_candidate(f"{file}::{found['name']}", found["function"])
     return {**EMPTY, **found}
 
@@ -188,6 +210,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     facts = _known(item)
     CURRENT[0] = facts["device"] or ""
     LAST.clear()
+    measure(f"{facts['file']}::{facts['name']}" in errors.MEASURED)
     if facts["device"] is None:
         return
     asked = [name for marker in item.iter_markers("needs") for name in marker.args]
@@ -209,10 +232,14 @@ def pytest_runtest_makereport(
         if where == facts["device"] and error.capability not in tp.device(where).capabilities:
             report.outcome = "skipped"
             report.longrepr = (str(item.path), 0, f"{UNDECLARED}{error}")
+    if report.when == "call":
+        facts["errors"] = errors.found()
+        measure(False)
     if report.failed:
         _explain(facts, error)
     elif report.when == "call" and facts["function"] and LAST and _falls_back(facts["device"]):
         facts["kernel"] = kernel_of(LAST[0].case.public, LAST[0].device)
+    exclusions.apply(exclusions.of(item.config).get(facts["test"]), report, facts)
     return report
 
 
@@ -235,9 +262,7 @@ def _explain(facts: dict[str, Any], error: BaseException | None) -> None:
         facts |= {name: value for name, value in found.items() if value}
         facts["problem"] = (found.get("problem") or told) if told else facts["problem"]
     if facts["device"] and not facts["reproduce"]:
-        facts["reproduce"] = (
-            f"python -m tensorplug conformance --device {facts['device']} -k {facts['name']}"
-        )
+        facts["reproduce"] = command(facts)
 
 
 # --- report --------------------------------------------------------------------------------------
@@ -249,13 +274,23 @@ class Report:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.results: list[dict[str, Any]] = []
+        self.errors: errors.Errors = {}
         self.document: dict[str, Any] = {}
+        self.unwritten: list[str] = []
+        """Which files could not be written, in words."""
+        self.complaints: list[str] = []
+        """What is wrong with the file of exclusions."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember each result."""
         if report.when != "call" and report.outcome == "passed":
             return
-        facts: Any = dict(report.user_properties)[_FACTS]
+        facts: Any = dict(report.user_properties).get(_FACTS) or _of_a_crash(report.nodeid)
+        measured = facts.get("errors")
+        if measured is not None and report.when == "call":
+            errors.add(self.errors, facts["device"], facts["function"], facts["dtype"], measured)
+        # Nothing is taken out of the facts themselves: a worker of xdist has yet to send them.
+        facts = {name: value for name, value in facts.items() if name != "errors"}
         self.results.append(
             {
                 **facts,
@@ -269,21 +304,56 @@ class Report:
         """How many tests passed, failed, ... on each device; "" for those without a device."""
         return counts(self.results)
 
+    def pytest_report_header(self) -> list[str]:
+        """What is remarkable of a report that is replayed."""
+        return remarks(self.config)
+
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write the files that the options name."""
         if hasattr(self.config, "workerinput"):
             return
-        stopped = bool(session.shouldstop or session.shouldfail)
-        run = {**run_of(self.config), "stopped": stopped}
+        ended = exitstatus in (0, 1, pytest.ExitCode.NO_TESTS_COLLECTED)
+        tally = self.config.stash[TALLY]
+        run = {
+            **run_of(self.config),
+            "stopped": not ended or bool(session.shouldstop or session.shouldfail),
+            "chosen": tally.chosen,
+            "expected": tally.expected,
+            "errors": self.errors,
+        }
+        entries = exclusions.of(self.config)
+        every = asked(self.config).everything
+        self.complaints = exclusions.complaints(
+            entries, self.results, tally.expected if every else {}
+        )
+        if self.complaints and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        run |= {"exclude": {"entries": len(entries), "wrong": self.complaints}} if entries else {}
         self.document = document(self.results, devices(self.config), run)
-        for option, write in _FILES.items():
-            path = self.config.getoption(option)
-            if path is not None:
-                Path(path).write_text(write(self.document), encoding="utf-8")
+        self.unwritten = outputs.write(self.config, self.document)
+        if self.unwritten and ended:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say which files could not be written, and what is wrong with exclusions."""
+        for line in (*self.complaints, *self.unwritten):
+            terminalreporter.write_line(f"ERROR: {line}", red=True)
+
+
+def _of_a_crash(nodeid: str) -> dict[str, Any]:
+    """What is known of a test that has taken a worker process down with it."""
+    path, _, name = nodeid.partition("::")
+    file = path.rpartition("/")[2]
+    return {
+        **EMPTY, "test": f"{file}::{name}", "file": file, "name": name.partition("[")[0],
+        "level": f"L{level_of(file)}", "candidate": False,
+    }  # fmt: skip
 
 
 def _outcome(report: pytest.TestReport, facts: dict[str, Any]) -> str:
+    if report.skipped and _text(report).startswith(exclusions.EXCLUDED):
+        return "excluded"
     if report.skipped:
         return "not supported" if UNDECLARED in _text(report) else "skipped"
     if report.failed:
@@ -294,10 +364,3 @@ def _outcome(report: pytest.TestReport, facts: dict[str, Any]) -> str:
 def _text(report: pytest.TestReport) -> str:
     found = report.longrepr
     return str(found[2]) if isinstance(found, tuple) else report.longreprtext
-
-
-_FILES = {
-    "--report": lambda document: json.dumps(document, indent=1),
-    "--html": page.render,
-    "--badge": badge.render,
-}

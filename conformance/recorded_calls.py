@@ -18,9 +18,12 @@ import numpy as np
 
 import tensorplug as tp
 from tensorplug.autograd.registry import FUNCTIONS, Public
-from tensorplug.conformance.samples import Case
+from tensorplug.conformance.samples import Case, is_asked
 
-__all__ = ["SOURCE", "RecordedCall", "calls_of", "cotangent", "public_of", "recorded_cases"]
+__all__ = [
+    "SOURCE", "RecordedCall", "calls_of", "cotangent", "public_of", "recorded_cases",
+    "recorded_names",
+]  # fmt: skip
 
 SOURCE = "PyTorch, as recorded"
 """Who gave the numbers, for messages; the file holds the version."""
@@ -70,13 +73,20 @@ def public_of(name: str) -> Public:
     return Public(name, getattr(tp.Tensor, name.removeprefix("Tensor.")))
 
 
+def recorded_names() -> list[str]:
+    """The functions and methods of which calls are recorded, such as ``Tensor.__getitem__``."""
+    return sorted(_contents()["calls"])
+
+
 def recorded_cases(wanted: Callable[[RecordedCall], Any]) -> Iterator[Case]:
-    """The functions with recorded calls of a kind, by the type of their arguments."""
+    """The functions with recorded calls of a kind, by the type of their arguments.
+
+    Of each call, ``wanted`` is shown what the file says: its arrays are not made yet.
+    """
     for name, by_type in _contents()["calls"].items():
-        for dtype in by_type:
-            case = Case(public_of(name), getattr(tp, dtype))
-            if any(wanted(call) for call in calls_of(case)):
-                yield case
+        for dtype, calls in by_type.items():
+            if is_asked(name, dtype) and any(wanted(RecordedCall(*call)) for call in calls):
+                yield Case(public_of(name), getattr(tp, dtype))
 
 
 def calls_of(case: Case) -> Iterator[RecordedCall]:

@@ -17,6 +17,7 @@ import numpy as np
 import tensorplug as tp
 from tensorplug.autograd.registry import Public
 from tensorplug.backends.dtypes import DType
+from tensorplug.conformance.compared import note
 from tensorplug.conformance.samples import Case, Sample, map_tensors
 
 __all__ = [
@@ -206,6 +207,7 @@ def _compare_arrays(got: tp.Tensor, want: np.ndarray, dtype: DType) -> str | Non
         return f"expected complex values, got {got.dtype}"
     coarse = max((dtype, got.dtype), key=lambda d: tolerance(d)[0])
     rtol, atol = tolerance(coarse) if got.dtype.is_inexact else (0.0, 0.0)
+    note(array, want, got.dtype, rtol=rtol, atol=atol)
     with np.errstate(all="ignore"):
         limit = _limit(coarse)
         if limit and want.dtype.kind == "f":

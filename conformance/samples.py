@@ -11,7 +11,8 @@ import builtins  # the sample maker has methods named int and bool
 import math
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,9 +22,9 @@ from tensorplug.autograd.registry import FUNCTIONS, Public
 from tensorplug.backends.dtypes import DType
 
 __all__ = [
-    "DTYPES", "SEED", "Case", "Sample", "SampleMaker", "cases", "describe", "dtypes_of",
-    "first_cases", "map_tensors", "other_devices", "sample", "samples_of", "supports", "takes",
-    "tensors_in",
+    "DTYPES", "SEED", "UNSIGNED", "Case", "Sample", "SampleMaker", "cases", "describe",
+    "dtypes_of", "first_cases", "is_asked", "map_tensors", "only", "other_devices", "sample",
+    "samples_of", "supports", "takes", "tensors_in", "types_of",
 ]  # fmt: skip
 
 
@@ -286,9 +287,12 @@ def sample(
 # --- which functions with which types ------------------------------------------------------------
 
 DTYPES = (
-    tp.bool, tp.uint8, tp.int8, tp.int32, tp.int64, tp.float16, tp.bfloat16, tp.float32, tp.float64,
-    tp.complex64, tp.complex128,
+    tp.bool, tp.uint8, tp.int8, tp.int16, tp.int32, tp.int64, tp.float16, tp.bfloat16, tp.float32,
+    tp.float64, tp.complex64, tp.complex128,
 )  # fmt: skip
+
+UNSIGNED = (tp.uint16, tp.uint32, tp.uint64)
+"""Types of which only the basic operations are tried; PyTorch has few others of them."""
 
 
 def _declared(public: Public) -> tuple[str, ...]:
@@ -306,11 +310,51 @@ def takes(public: Public, dtype: DType) -> bool:
     return "any" in declared or dtype.kind in declared or dtype.name in declared
 
 
+def types_of(public: Public) -> list[DType]:
+    """The types that a function takes: float32 first if it is one of them."""
+    found = [dtype for dtype in DTYPES if takes(public, dtype)]
+    return sorted(found, key=lambda dtype: dtype is not tp.float32)
+
+
+_ONLY: list[Collection[str] | None] = [None, None]
+"""The functions and types of which cases are made now, if not of all."""
+
+
+def _functions() -> list[Public]:
+    return [public for name, public in FUNCTIONS.items() if is_asked(name)]
+
+
+@contextmanager
+def only(
+    functions: Collection[str] | None = None, dtypes: Collection[str] | None = None
+) -> Iterator[None]:
+    """Inside, cases are made of these functions and types alone; None stands for all.
+
+    What makes cases may ask samples and recorded calls first, which takes long for all functions.
+    """
+    _ONLY[:] = functions, dtypes
+    try:
+        yield
+    finally:
+        _ONLY[:] = None, None
+
+
+def is_asked(function: str, dtype: str | None = None) -> builtins.bool:
+    """Whether :func:`only` lets a function pass, and a type."""
+    functions, dtypes = _ONLY
+    known = functions is None or function in functions
+    return known and (dtypes is None or dtype is None or dtype in dtypes)
+
+
 def cases(accept: Callable[[DType], bool] = lambda dtype: True) -> Iterator[Case]:
-    """Every public function with every type that it takes and ``accept`` agrees to."""
-    for public in FUNCTIONS.values():
+    """Every public function with every type that it takes and ``accept`` agrees to.
+
+    Inside :func:`only`, those that it lets pass: who chooses one of several has to choose among
+    :func:`types_of`, which are always all.
+    """
+    for public in _functions():
         for dtype in DTYPES:
-            if accept(dtype) and takes(public, dtype):
+            if is_asked(public.qualname, dtype.name) and accept(dtype) and takes(public, dtype):
                 yield Case(public, dtype)
 
 
@@ -335,12 +379,8 @@ def other_devices(device: str) -> list[str]:
 
 
 def first_cases(public_too: Callable[[Public], bool] = lambda public: True) -> Iterator[Case]:
-    """Every public function once: float32 if it takes it, else its first type."""
-    for public in FUNCTIONS.values():
-        if not public_too(public):
-            continue
-        order = sorted(DTYPES, key=lambda dtype: dtype is not tp.float32)
-        for dtype in order:
-            if takes(public, dtype):
+    """Every public function once, with the first of :func:`types_of`; see :func:`cases`."""
+    for public in _functions():
+        for dtype in types_of(public)[:1]:
+            if is_asked(public.qualname, dtype.name) and public_too(public):
                 yield Case(public, dtype)
-                break

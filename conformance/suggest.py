@@ -8,8 +8,8 @@ from typing import Any
 import tensorplug as tp
 from tensorplug.autograd.registry import FUNCTIONS
 from tensorplug.backends import CAPABILITIES, DEFAULT_CAPABILITIES
+from tensorplug.backends.dtypes import ALL
 from tensorplug.conformance.report import complete
-from tensorplug.conformance.samples import DTYPES
 
 __all__ = ["suggestion"]
 
@@ -17,7 +17,8 @@ __all__ = ["suggestion"]
 def suggestion(report: Mapping[str, Any], device: str) -> str:
     """The declaration that would pass, as code for the backend, from a run that assumed all.
 
-    A capability is suggested when something that needs it passed and nothing that needs it failed.
+    A capability or a type is suggested when something that needs it passed and nothing that needs
+    it failed. What was not tried stays as the device declares it.
     """
     passed: set[str] = set()
     failed: set[str] = set()
@@ -28,16 +29,22 @@ def suggestion(report: Mapping[str, Any], device: str) -> str:
             good = result["outcome"] == "passed"
             if good or not result["blocked_by"]:  # what follows from another failure says nothing
                 (passed if good else failed).update(facts)
-    fit = {name for name in CAPABILITIES if name in passed - failed}
-    untried = sorted(set(CAPABILITIES) - passed - failed)
-    types = [dtype.name for dtype in DTYPES if dtype.name in passed - failed]
+    names = [*CAPABILITIES, *(dtype.name for dtype in ALL)]
+    untried = [name for name in names if name not in passed | failed]
+    kept = set(untried).intersection(report["about"][device]["capabilities"])
+    could = (passed - failed) | kept
+    types = [dtype.name for dtype in ALL if dtype.name in could]
     lines = [
         f"{device} ({tp.device(device).backend.name}) could declare:",
-        f"    capabilities = {_as_code(fit | (DEFAULT_CAPABILITIES & set(untried)))}",
+        f"    capabilities = {_as_code(could & set(CAPABILITIES))}",
         f"    types, for supports_dtype: {', '.join(types) or 'none'}",
     ]
-    if untried:
-        lines.append(f"    not tried in this run: {', '.join(untried)}")
+    for title, some in (
+        ("not tried in this run, so as declared", kept),
+        ("not tried in this run, and not declared", set(untried) - kept),
+    ):
+        listed = ", ".join(name for name in untried if name in some)
+        lines += [f"    {title}: {listed}"] if listed else []
     return "\n".join(lines)
 
 

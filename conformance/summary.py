@@ -14,13 +14,14 @@ from rich.text import Text
 
 from tensorplug.conformance import LEVELS
 from tensorplug.conformance.report import complete
+from tensorplug.conformance.told import outcome, partial
 
 __all__ = ["Display", "print_summary"]
 
 FIRST = 5
 """How many causes are printed in full; the report has all."""
 
-_STYLES = {"passes": "green", "fails": "red"}
+_STYLES = {"passes": "green", "fails": "red"}  # of levels
 
 
 class Display:
@@ -99,9 +100,8 @@ def print_summary(report: Mapping[str, Any], limit: int = FIRST) -> None:
     if general:
         listed = ", ".join(f"{count} {outcome}" for outcome, count in sorted(general.items()))
         console.print(Text(f"tests without a device: {listed}"))
-    if report["selection"]:
-        chosen = ", ".join(f"{name} {value}" for name, value in report["selection"].items())
-        console.print(Text(f"only a part was run ({chosen}): no level is reached that way"))
+    for line in partial(report):
+        console.print(Text(line))
     _print_candidates(console, results)
     for device in report["devices"]:
         _print_first(console, device, report["about"][device]["first"], results, limit)
@@ -116,12 +116,11 @@ def _table(report: Mapping[str, Any]) -> Table:
         about, found = report["about"][device], Counter(report["counts"].get(device, {}))
         failed = found["failed"] + found["error"] + found["skipped"]
         passed = found["passed"] + found["on the host"]
-        verdict = ("fails", "red") if failed else ("passes", "green") if passed else ("not run", "")
-        reached = f"{verdict[0]} {about['reached']}".strip()
+        verdict, colour = outcome(report, device)
         levels = [Text(v, style=_STYLES.get(v, "dim")) for v in about["levels"].values()]
         table.add_row(
             Text(device), Text(f"{about['library']} {about['library_version']}"), str(passed),
-            str(failed), str(found["not supported"]), *levels, Text(reached, style=verdict[1]),
+            str(failed), str(found["not supported"]), *levels, Text(verdict, style=colour),
         )  # fmt: skip
     return table
 

@@ -7,7 +7,9 @@ without anything behind it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ import pytest
 
 import tensorplug as tp
 from tensorplug.backends import CAPABILITIES, CapabilityError
-from tensorplug.conformance.samples import DTYPES
+from tensorplug.conformance.samples import DTYPES, UNSIGNED
 
 
 def matrix(device: str) -> tp.Tensor:
@@ -24,6 +26,22 @@ def matrix(device: str) -> tp.Tensor:
 
 def host(x: tp.Tensor) -> list[Any]:
     return np.round(x.cpu().to(tp.float64).numpy(), 4).tolist()
+
+
+def stale(device: str, capability: str) -> str:
+    return (
+        f"stale declaration: {capability!r} is there on {device}, whose backend does not declare "
+        "it; remove what provides it, or declare it"
+    )
+
+
+def refusal(device: str, capability: str, operation: Callable[[], Any]) -> CapabilityError:
+    """The error of an operation that needs what is not declared."""
+    try:
+        operation()
+    except CapabilityError as error:
+        return error
+    pytest.fail(stale(device, capability))
 
 
 NEEDING: dict[str, list[tuple[Callable[[str], Any], Any]]] = {
@@ -58,6 +76,16 @@ NEEDING: dict[str, list[tuple[Callable[[str], Any], Any]]] = {
     ],
     "as_strided": [(lambda d: matrix(d).as_strided((2,), (3,)).tolist(), [2.0, 3.0])],
     "dlpack_export": [(lambda d: type(matrix(d).__dlpack__()).__name__, "PyCapsule")],
+    "streams": [
+        (lambda d: tp.cuda.Stream(d).record_event().synchronize(), None),
+        (lambda d: str(tp.cuda.current_stream(d).device) == d, True),
+    ],
+    "pinned_memory": [(lambda d: tp.ones(2).pin_memory(d).tolist(), [1.0, 1.0])],
+    "memory_stats": [
+        (lambda d: tp.cuda.memory_allocated(d) >= 0, True),
+        (lambda d: tp.cuda.max_memory_allocated(d) >= 0, True),
+        (lambda d: len(tp.cuda.mem_get_info(d)), 2),
+    ],
 }
 """Operations by the capability that they need, with their results."""
 
@@ -69,15 +97,54 @@ def test_a_capability_works_or_raises(device: str, capability: str) -> None:
         if declared:
             assert operation(device) == want
             continue
-        with pytest.raises(CapabilityError, match=capability) as caught:
-            operation(device)
-        assert caught.value.capability == capability
-        assert caught.value.device == device
-        assert caught.value.op
+        caught = refusal(device, capability, partial(operation, device))
+        assert capability in str(caught), f"{device}: {caught}"
+        assert caught.capability == capability
+        assert caught.device == device
+        assert caught.op
         assert (matrix(device) + 1).tolist() == [[3.0, 2.0], [2.0, 4.0]]
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.name)
+MEMBERS = {"streams": ("stream", "current_stream", "event"), "pinned_memory": ("pin",)}
+"""Methods of a backend for a capability; unless it has its own, they raise."""
+
+
+def provided(device: str, member: str) -> Any:
+    """Call a member of the backend that only devices with a capability have."""
+    where = tp.device(device)
+    found = getattr(where.backend, member)
+    arguments: dict[str, tuple[Any, ...]] = {
+        "stream": (where.index, 0), "current_stream": (where.index,), "event": (False,),
+        "pin": (np.zeros(2),),
+    }  # fmt: skip
+    return found(*arguments[member])
+
+
+@pytest.mark.parametrize("capability", MEMBERS)
+def test_what_is_not_declared_is_not_provided(device: str, capability: str) -> None:
+    """A backend may have learned since what it still says it cannot."""
+    declared = capability in tp.device(device).capabilities
+    for member in MEMBERS[capability]:
+        if declared:
+            assert provided(device, member) is not None, f"Backend.{member}() of {device}"
+            continue
+        caught = refusal(device, capability, partial(provided, device, member))
+        assert caught.capability == capability
+
+
+def test_undeclared_imports_share_no_memory(device: str) -> None:
+    """Through DLPack, without a copy: where that is declared, other tests try it."""
+    array = np.arange(3, dtype=np.float32)
+    if "dlpack_import" in tp.device(device).capabilities:
+        assert tp.from_dlpack(array, device=device, copy=True).tolist() == [0.0, 1.0, 2.0]
+        return
+    with contextlib.suppress(BufferError):
+        tp.from_dlpack(array, device=device, copy=False)
+        pytest.fail(stale(device, "dlpack_import"))
+    assert tp.from_dlpack(array, device=device).tolist() == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("dtype", DTYPES + UNSIGNED, ids=lambda dtype: dtype.name)
 def test_a_type_works_or_raises(device: str, dtype: Any) -> None:
     values = np.array([0, 1, 3]).astype(dtype.numpy)
     ways: list[Callable[[], tp.Tensor]] = [

@@ -212,6 +212,31 @@ def test_an_exchange_with_numpy_shares_memory(device: str, how: str) -> None:
     assert np.array_equal(got, part), f"np.from_dlpack({how}) on {device} is a copy"
 
 
+@pytest.mark.parametrize("how", VIEWS)
+def test_arrays_and_buffers_of_a_tensor_are_its_memory(device: str, how: str) -> None:
+    """Where the host sees it; elsewhere nothing is copied unasked."""
+    a = np.arange(24, dtype=np.float64).reshape(4, 6)
+    x = tp.tensor(a, device=device)
+    view, part = VIEWS[how](x), VIEWS[how](a)
+    ways: list[Any] = [view.numpy, lambda: np.asarray(view), lambda: memoryview(np.asarray(view))]
+    if "host_memory" not in tp.device(device).capabilities:
+        for way in ways:
+            with pytest.raises(TypeError, match="numpy"):
+                way()
+        return
+    one, two, three = (way() for way in ways)
+    x.add_(1)
+    a += 1
+    for name, got in (("numpy()", one), ("asarray", two), ("memoryview", three)):
+        text = f"{name} of {how} on {device}"
+        told = min(part.shape, default=2) > 1  # steps along one element are nobody's
+        assert not told or got.strides == part.strides, f"{text}: strides {got.strides}"
+        assert np.array_equal(np.asarray(got), part), f"{text} is a copy"
+    if part.size:
+        two[...] = -1
+        assert bool((view == -1).all()), f"a write to an array of {how} on {device} is not seen"
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 

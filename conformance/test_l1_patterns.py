@@ -144,10 +144,11 @@ def test_exact_functions_of_all_numbers_of_16_bits(device: str, name: str) -> No
 
 def test_all_bytes_become_every_other_type(device: str) -> None:
     types = dtypes_of(device)
-    for source in (tp.uint8, tp.int8):
+    every = np.arange(256, dtype=np.uint8)
+    some = np.arange(-(2**15), 2**15, 97, dtype=np.int16)
+    for source, a in ((tp.uint8, every), (tp.int8, every.view(np.int8)), (tp.int16, some)):
         if source not in types:
             continue
-        a = np.arange(256, dtype=np.uint8).view(source.numpy)
         for target in types:
             got = tp.tensor(a, device=device).to(target).cpu().numpy()
             with np.errstate(all="ignore"):

@@ -12,6 +12,7 @@ import tensorplug as tp
 from tensorplug.conformance.reference import Call, array_of, same
 from tensorplug.conformance.samples import (
     DTYPES,
+    UNSIGNED,
     Case,
     dtypes_of,
     first_cases,
@@ -130,7 +131,7 @@ def test_to_the_same_type_is_the_tensor_itself(device: str) -> None:
 
 
 def test_an_undeclared_type_is_refused(device: str) -> None:
-    for dtype in DTYPES:
+    for dtype in DTYPES + UNSIGNED:
         if not supports(device, dtype):
             with pytest.raises((RuntimeError, TypeError), match=dtype.name):
                 tp.ones(2, dtype=dtype, device=device)

@@ -129,6 +129,7 @@ def test_inf_nan_and_zero(case: Case, device: str) -> None:
 
 
 WHOLE = {tp.int64: [-9, -7, -2, -1, 1, 2, 3, 7], tp.int8: [-100, -3, 1, 5, 100, 127],
+         tp.int16: [-30000, -300, -7, 1, 2, 181, 32767],
          tp.uint8: [1, 2, 100, 200, 255]}  # fmt: skip
 """Without 0, which integers cannot be divided by. The lcm of some of them does not fit."""
 
@@ -193,7 +194,7 @@ def test_two_types_are_promoted(case: Case, device: str) -> None:
 
 
 def _pairs(device: str) -> Iterator[tuple[DType, DType]]:
-    narrow = (tp.bool, tp.uint8, tp.int8, tp.int64, tp.float16, tp.float32, tp.complex64)
+    narrow = (tp.bool, tp.uint8, tp.int8, tp.int16, tp.int64, tp.float16, tp.float32, tp.complex64)
     there = [dtype for dtype in narrow if supports(device, dtype)]
     for i, one in enumerate(there):
         for two in there[i + 1 :]:

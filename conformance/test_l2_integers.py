@@ -16,7 +16,7 @@ import pytest
 import tensorplug as tp
 from tensorplug.backends.dtypes import DType
 from tensorplug.conformance.checks import call, check, f32, f64, few, i64, on, refuses
-from tensorplug.conformance.samples import supports
+from tensorplug.conformance.samples import UNSIGNED, supports
 
 pytestmark = pytest.mark.shared
 
@@ -144,6 +144,9 @@ def test_powers(device: str, types: list[DType]) -> None:
         for k in (0, 1, 2, 3, 5):
             want = array([wrapped(x**k, dtype) for x in base], dtype)
             check(device, "pow", array(base, dtype), k, want=want)
+        for k in (-1, -3):  # the result would be no integer
+            for name in ("pow", "Tensor.pow"):
+                refuses(device, name, array(base, dtype), k, words=("negative integer powers",))
 
 
 def test_common_divisors_and_multiples(device: str, types: list[DType]) -> None:
@@ -229,9 +232,29 @@ def test_casts_between_whole_numbers_wrap(device: str, types: list[DType]) -> No
             check(device, "Tensor.to", array(values, source), target, want=want)
 
 
+@pytest.mark.parametrize("dtype", UNSIGNED, ids=lambda dtype: dtype.name)
+def test_wide_unsigned_arithmetic_and_comparison(device: str, dtype: DType) -> None:
+    """The basic operations; where the type is not declared, the first one is refused."""
+    left, right = pairs(dtype)
+    x, y = array(left, dtype), array(right, dtype)
+    for name, whole in (("add", int.__add__), ("sub", int.__sub__), ("mul", int.__mul__),
+                        ("maximum", max), ("minimum", min), ("bitwise_and", int.__and__),
+                        ("bitwise_or", int.__or__), ("bitwise_xor", int.__xor__)):  # fmt: skip
+        found = [wrapped(whole(a, b), dtype) for a, b in zip(left, right, strict=True)]
+        check(device, name, x, y, want=array(found, dtype))
+    for name, whole in (("floor_divide", int.__floordiv__), ("remainder", int.__mod__)):
+        kept = [(a, b) for a, b in zip(left, right, strict=True) if b]
+        want = array([whole(a, b) for a, b in kept], dtype)
+        check(device, name, *(array(list(v), dtype) for v in zip(*kept, strict=True)), want=want)
+    for name, true in (("eq", int.__eq__), ("ne", int.__ne__), ("lt", int.__lt__),
+                       ("le", int.__le__), ("gt", int.__gt__), ("ge", int.__ge__)):  # fmt: skip
+        want = np.array([true(a, b) for a, b in zip(left, right, strict=True)])
+        check(device, name, x, y, want=want)
+
+
 def test_casts_cut_fractions_and_round_to_even(device: str) -> None:
     x = f64([0.9, -0.9, 1.5, -1.5, 2.5, 99.999, -100.0, -0.0])
-    for dtype in (tp.int8, tp.int32, tp.int64):
+    for dtype in (tp.int8, tp.int16, tp.int32, tp.int64):
         if supports(device, dtype):
             check(device, "Tensor.to", x, dtype, want=x.astype(int).astype(dtype.numpy))
     whole = i64([2**24 + 1, 2**24 + 3, -(2**24) - 1, 2**53 + 1, 2**62 + 1])

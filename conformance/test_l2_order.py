@@ -18,8 +18,8 @@ from tensorplug.conformance.samples import supports
 pytestmark = pytest.mark.shared
 
 INF, NAN = math.inf, math.nan
-TYPES = (tp.bool, tp.uint8, tp.int8, tp.int32, tp.int64, tp.float16, tp.bfloat16, tp.float32,
-         tp.float64)  # fmt: skip
+TYPES = (tp.bool, tp.uint8, tp.int8, tp.int16, tp.int32, tp.int64, tp.float16, tp.bfloat16,
+         tp.float32, tp.float64)  # fmt: skip
 
 
 def with_ties(*shape: int, seed: int = 0) -> np.ndarray:

@@ -5,6 +5,7 @@ A tensor without dimensions counts like any other; Python numbers only lift the 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 import tensorplug as tp
 from tensorplug.backends.dtypes import DType
-from tensorplug.conformance.checks import few, refuses
+from tensorplug.conformance.checks import error_of, few, refuses
 from tensorplug.conformance.samples import dtypes_of, supports
 
 pytestmark = pytest.mark.shared
@@ -54,14 +55,10 @@ def with_number(dtype: DType, number: Any) -> DType:
     return tp.complex128 if (kind, dtype) == (3, tp.float64) else kinds[kind]
 
 
-def types_of(device: str) -> list[DType]:
-    return [*dtypes_of(device), *([tp.int16] if supports(device, tp.int16) else [])]
-
-
 @pytest.fixture
 def pairs(device: str, thorough: bool) -> list[tuple[DType, DType]]:
     """The pairs of types whose result the device has too."""
-    every = [(a, b) for a in types_of(device) for b in types_of(device)]
+    every = [(a, b) for a in dtypes_of(device) for b in dtypes_of(device)]
     return few(device, [pair for pair in every if supports(device, rule(*pair))], thorough, 40)
 
 
@@ -74,27 +71,67 @@ def expect(text: str, got: tp.Tensor, dtype: DType, values: Any) -> None:
     assert got.tolist() == values, f"{text}: expected {values}, got {got.tolist()}"
 
 
-SAME = ("add", "mul", "maximum", "atan2", "remainder", "pow", "fmod", "hypot", "copysign")
-LIMITS = {"maximum": 2, "remainder": 2, "fmod": 2, "atan2": 2, "hypot": 2, "copysign": 2}
-"""The last kind that each takes."""
+SAME, BOOL, FLOAT, REFUSED = "same", "bool", "float", None
+PAIRS: dict[str, tuple[str | None, str | None, str | None, str | None]] = {
+    **dict.fromkeys(("add", "mul"), (SAME, SAME, SAME, SAME)),
+    **dict.fromkeys(("maximum", "minimum", "fmax", "fmin"), (SAME, SAME, SAME, REFUSED)),
+    **dict.fromkeys(("floor_divide", "remainder", "fmod"), (REFUSED, SAME, SAME, REFUSED)),
+    **dict.fromkeys(("atan2", "copysign", "xlogy"), (FLOAT, FLOAT, SAME, REFUSED)),
+    **dict.fromkeys(("hypot", "logaddexp2", "nextafter"), (REFUSED, REFUSED, SAME, REFUSED)),
+    **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor"), (SAME, SAME, REFUSED, REFUSED)),
+    **dict.fromkeys(("gcd", "lcm", "bitwise_left_shift", "bitwise_right_shift"),
+                    (REFUSED, SAME, REFUSED, REFUSED)),
+    **dict.fromkeys(("eq", "ne", "logical_and", "logical_or", "logical_xor"), (BOOL,) * 4),
+    **dict.fromkeys(("lt", "le", "gt", "ge"), (BOOL, BOOL, BOOL, REFUSED)),
+    "div": (FLOAT, FLOAT, SAME, SAME), "pow": (REFUSED, SAME, SAME, SAME),
+    "float_power": ("wide", "wide", "wide", "wide"), "logaddexp": (REFUSED, REFUSED, SAME, SAME),
+}  # fmt: skip
+"""Functions of two tensors: by the kind of their common type, the type of the result."""
 
 
-@pytest.mark.parametrize("name", SAME)
+def of_pair(name: str, common: DType) -> DType | None:
+    """The result's type of a function of two tensors, None where the function refuses."""
+    how = PAIRS[name][kind_of(common)]
+    if how == SAME or how is None:
+        return common if how else None
+    wide = tp.complex128 if common.is_complex else tp.float64
+    return {BOOL: tp.bool, FLOAT: tp.float32, "wide": wide}[how]
+
+
+@pytest.mark.parametrize("name", PAIRS)
 def test_pairs_of_types(device: str, name: str, pairs: list[tuple[DType, DType]]) -> None:
-    to_float = name in ("atan2", "copysign")
     for one, two in pairs:
-        found = rule(one, two)
-        if kind_of(found) > LIMITS.get(name, 3) or (name == "hypot" and kind_of(found) < 2):
-            continue
-        if name in ("pow", "remainder", "fmod") and found is tp.bool:
-            continue
-        want = tp.float32 if to_float and kind_of(found) < 2 else found
-        for shape in ((), (2,)):
-            x, y = (tp.ones(s, dtype=d, device=device) for s, d in ((shape, one), ((2,), two)))
+        want = of_pair(name, rule(one, two))
+        # Of two types, one order is tried with a tensor without dimensions, which counts as much.
+        shape = () if one.name < two.name else (2,)
+        x, y = (tp.ones(s, dtype=d, device=device) for s, d in ((shape, one), ((2,), two)))
+        text = f"{name}({one}{shape}, {two}(2,)) on {device}"
+        if want is None:
+            told = error_of(partial(getattr(tp, name), x, y))
+            assert told is not None, f"{text}: expected an error"
+            assert name in str(told), f"{text}: no name in {told!r}"
+        elif supports(device, want):
             got = getattr(tp, name)(x, y)
-            text = f"{name}({one}{shape}, {two}(2,)) on {device}"
             assert got.dtype is want, f"{text}: expected {want}, got {got.dtype}"
             assert got.shape == (2,), text
+
+
+@pytest.mark.parametrize("name", [name for name in PAIRS if hasattr(tp.Tensor, f"{name}_")])
+def test_pairs_of_types_in_place(device: str, name: str, pairs: list[tuple[DType, DType]]) -> None:
+    """The first tensor keeps its type; what does not fit into its kind is refused."""
+    for one, two in pairs:
+        result = of_pair(name, rule(one, two))
+        x, y = tensor([1, 1], one, device), tensor([1, 1], two, device)
+        change = partial(getattr(x, f"{name}_"), y)
+        text = f"{one}.{name}_({two}) on {device}"
+        exact = name == "float_power" and result is not one  # casts nothing back
+        if result is None or kind_of(result) > kind_of(one) or exact:
+            told = error_of(change)
+            assert told is not None, f"{text}: expected an error"
+            expect(f"{text}, refused", x, one, [1, 1])
+        elif supports(device, result):
+            assert change() is x, text
+            assert x.dtype is one, f"{text}: became {x.dtype}"
 
 
 def test_results_are_those_of_the_common_type(
@@ -133,9 +170,22 @@ def test_joined_types(device: str, pairs: list[tuple[DType, DType]]) -> None:
         assert tp.promote_types(one, two) is found, f"promote_types({one}, {two})"
 
 
+def test_clamped_types(device: str, pairs: list[tuple[DType, DType]]) -> None:
+    for one, two in pairs:
+        found, x = rule(one, two), tensor([1, 0], one, device)
+        bound = tensor([0, 1], two, device)
+        text = f"clamp({one}, {two}) on {device}"
+        if kind_of(found) > 2:
+            refuses(device, "clamp", x, bound, words=("clamp",))
+            continue
+        expect(text, tp.clamp(x, min=bound), found, [1, 1])
+        expect(text, tp.clamp(x, max=bound), found, [0, 0])
+        expect(text, tp.clamp(x, bound, tensor([1, 1], two, device)), found, [1, 1])
+
+
 @pytest.mark.parametrize("number", [True, 3, 2.5, 1j], ids=["bool", "int", "float", "complex"])
 def test_numbers_lift_the_kind_only(device: str, number: Any, thorough: bool) -> None:
-    for dtype in few(device, types_of(device), thorough, 5):
+    for dtype in few(device, dtypes_of(device), thorough, 5):
         want = with_number(dtype, number)
         if not supports(device, want):
             continue
@@ -224,7 +274,7 @@ def result_of(name: str, dtype: DType) -> DType | None:
 @pytest.mark.parametrize("name", RESULTS)
 def test_types_of_results(device: str, name: str, thorough: bool) -> None:
     args = (0,) if name in ("cumsum", "logsumexp") else ()
-    for dtype in few(device, types_of(device), thorough, 5):
+    for dtype in few(device, dtypes_of(device), thorough, 5):
         want = result_of(name, dtype)
         x = np.array([1, 1], dtype.numpy)
         if want is None:

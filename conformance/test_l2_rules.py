@@ -25,6 +25,19 @@ def test_narrow_floats_are_summed_in_a_wider_type(device: str) -> None:
             assert x.reshape(64, 64).sum(0).tolist() == [64.0] * 64
 
 
+def test_narrow_floats_are_rounded_to_decimals_once(device: str) -> None:
+    """Nor does what is multiplied on the way lose digits, or become too large."""
+    for dtype, values, decimals, want in (
+        (tp.float16, [-0.1749267578125, 1000.4], 2, [-0.17, 1000.4]),
+        (tp.bfloat16, [0.1445, 3.046875], 2, [0.14, 3.05]),
+    ):
+        if supports(device, dtype):
+            x = tp.tensor(values, dtype=dtype, device=device)
+            got, rule = tp.round(x, decimals=decimals), tp.tensor(want, dtype=dtype)
+            assert got.dtype is dtype
+            assert got.tolist() == rule.tolist(), f"round({x}, decimals={decimals}): {got}"
+
+
 def test_long_sums_lose_little(device: str) -> None:
     rng = np.random.default_rng(0)
     values = rng.uniform(size=100_000).astype(np.float32)
@@ -33,7 +46,8 @@ def test_long_sums_lose_little(device: str) -> None:
 
 
 def test_small_integers_are_summed_as_int64(device: str) -> None:
-    for dtype, value in ((tp.uint8, 200), (tp.int8, 100), (tp.int32, 2**30), (tp.bool, 1)):
+    values = ((tp.uint8, 200), (tp.int8, 100), (tp.int16, 2**14), (tp.int32, 2**30), (tp.bool, 1))
+    for dtype, value in values:
         x = tp.full((30,), value, dtype=dtype, device=device)
         assert (x.sum().item(), x.sum().dtype) == (30 * value, tp.int64)
         assert tp.cumsum(x, 0)[-1].item() == 30 * value

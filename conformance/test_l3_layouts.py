@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 import tensorplug as tp
-from tensorplug.autograd.registry import Public
+from tensorplug.autograd.registry import FUNCTIONS, Public
 from tensorplug.conformance.checks import few
 from tensorplug.conformance.reference import Call, array_of, compare
 from tensorplug.conformance.samples import (
     Case,
     Sample,
-    cases,
     first_cases,
     samples_of,
+    types_of,
 )
 
 pytestmark = pytest.mark.needs("in_place")
@@ -126,13 +126,10 @@ def once() -> Iterator[Case]:
 
 def other_types() -> Iterator[Case]:
     """Functions with one of the types that they take besides the first."""
-    first = dict(once())
-    found: dict[Public, list[Case]] = {}
-    for case in cases():
-        if first.get(case.public) not in (None, case.dtype):
-            found.setdefault(case.public, []).append(case)
-    for public, several in found.items():
-        yield several[zlib.crc32(public.qualname.encode()) % len(several)]
+    for public in filter(plain, FUNCTIONS.values()):
+        others = types_of(public)[1:]
+        if others:
+            yield Case(public, others[zlib.crc32(public.qualname.encode()) % len(others)])
 
 
 def check_layouts(case: Case, device: str, kinds: list[str], thorough: bool) -> None:

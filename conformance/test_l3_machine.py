@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 
 import tensorplug as tp
 from tensorplug.conformance.reference import same
+from tensorplug.conformance.samples import other_devices, supports
 
 SHAPES = [(), (1,), (4,), (2, 3), (3, 2, 2), (1, 4), (2, 0)]
 DTYPES = [tp.float32, tp.int64, tp.uint8]
@@ -134,6 +135,26 @@ class Views(RuleBasedStateMachine):
         x, a = self.pick(which)
         self.keep(x.cpu().to(self.device, copy=True).contiguous(), a.copy("C"), "cpu and back")
 
+    @rule(which=PICK, where=PICK)
+    def by_way_of_another_device(self, which: int, where: int) -> None:
+        """A copy there that is written to, and one back: nothing of it reaches the first."""
+        x, a = self.pick(which)
+        others = [name for name in other_devices(self.device) if supports(name, x.dtype)]
+        if others:
+            other = others[where % len(others)]
+            there = x.to(other).contiguous()
+            back = there.to(self.device).contiguous()
+            there.zero_()
+            self.keep(back, a.copy("C"), f"to {other} and back")
+
+    @rule(which=PICK)
+    def to_where_it_is(self, which: int) -> None:
+        """Neither a copy nor a new tensor."""
+        x, a = self.pick(which)
+        same_one = x.to(self.device)
+        assert same_one is x, f"{self.told()}: to({self.device!r}) is another tensor"
+        self.keep(same_one, a, "to the same device")
+
     @rule(which=PICK, how=st.sampled_from(["flip", "contiguous, cloned", "reshape of a clone"]))
     def copies(self, which: int, how: str) -> None:
         x, a = self.pick(which)
@@ -178,9 +199,13 @@ class Views(RuleBasedStateMachine):
         a[...] = new
 
     @precondition(lambda self: len(self.live) > 1)
-    @rule(to=PICK, source=PICK, how=st.sampled_from(["copy_", "add_", "setitem"]))
+    @rule(
+        to=PICK, source=PICK, how=st.sampled_from(["copy_", "copy_ from afar", "add_", "setitem"])
+    )
     def write_tensor(self, to: int, source: int, how: str) -> None:
         (x, a), (y, b) = self.pick(to), self.pick(source)
+        if how == "copy_ from afar":
+            y = y.to(other_devices(self.device)[0])
         if self.overlaps(a) or (how == "add_" and a.dtype != b.dtype):
             return
         try:
@@ -191,7 +216,7 @@ class Views(RuleBasedStateMachine):
         if how == "add_":
             x.add_(y)
             whole = a + whole
-        elif how == "copy_":
+        elif how.startswith("copy_"):
             x.copy_(y)
         else:
             x[...] = y
@@ -301,8 +326,8 @@ def test_random_programs(device: str, thorough: bool) -> None:
         machine,
         settings=settings(
             settings.default,
-            max_examples=100 if thorough else 30,
-            stateful_step_count=60 if thorough else 30,
+            max_examples=50 if thorough else 30,
+            stateful_step_count=200 if thorough else 30,
             # To make a program shorter takes minutes; what it did is said anyway.
             phases=[Phase.generate, Phase.shrink] if thorough else [Phase.generate],
         ),

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import tensorplug as tp
+from tensorplug.conformance.checks import error_of
 from tensorplug.conformance.samples import other_devices
 
 pytestmark = pytest.mark.shared
@@ -209,8 +210,30 @@ def test_values_that_are_wrong_raise_at_the_latest_when_they_are_read(device: st
     """Even where they come out of a queue; what was there before is untouched."""
     x = busy(device, 1.0)
     index = (busy(device, 0.0)[0, :2] + tp.tensor([0.0, 1e6], device=device)).to(tp.int64)
-    with pytest.raises((IndexError, RuntimeError)) as caught:
-        LATE[op](x, index).cpu()
-    assert x.sum().item() == SIDE * SIDE, f"{op} on {device}: {caught.value!r}, but wrote"
+    found: list[Any] = []
+    told = error_of(lambda: found.append(LATE[op](x, index)))
+    if told is not None:
+        name = "index" if op.startswith("x[") else op.rstrip("_")
+        assert name in str(told), f"{op} on {device}: expected its name in {told!r}"
+    else:  # who reads need not know which of the operations before was wrong
+        told = error_of((x if found[0] is None else found[0]).cpu)
+    assert isinstance(told, (IndexError, RuntimeError)), f"{op} on {device}: got {told!r}"
+    assert x.sum().item() == SIDE * SIDE, f"{op} on {device}: {told!r}, but wrote"
     assert index[0].item() == 0, f"{op} on {device} changed the index"
+    assert busy(device, 2.0).sum().item() == 2 * SIDE * SIDE, f"{op}: {device} is unusable"
+
+
+@pytest.mark.needs("async")
+@pytest.mark.parametrize("op", ["x[i]", "gather", "embedding"])
+def test_synchronize_leaves_no_error_for_later(device: str, op: str) -> None:
+    """It waits for all that was asked for: what was wrong with it has been raised by then."""
+    found, index = tp.device(device), busy(device, 1e6)[0, :2].to(tp.int64)
+
+    def call_and_wait() -> None:
+        LATE[op](busy(device, 1.0), index)
+        found.backend.synchronize(found.index)
+
+    with pytest.raises((IndexError, RuntimeError)):
+        call_and_wait()
+    found.backend.synchronize(found.index)
     assert busy(device, 2.0).sum().item() == 2 * SIDE * SIDE, f"{op}: {device} is unusable"

@@ -184,7 +184,8 @@ def _step(device: str, number: int) -> float:
     return float(z[tp.tensor([0, 3], device=device)].sum().item())
 
 
-def test_nothing_grows_with_the_number_of_steps(device: str) -> None:
+def test_nothing_grows_with_the_number_of_steps(device: str, thorough: bool) -> None:
+    steps = 1000 if thorough else 200
     for number in range(60):
         _step(device, number)
     gc.collect()
@@ -194,13 +195,13 @@ def test_nothing_grows_with_the_number_of_steps(device: str) -> None:
             _step(device, number)
         gc.collect()
         before = tracemalloc.get_traced_memory()[0]
-        for number in range(90, 290):
+        for number in range(90, 90 + steps):
             _step(device, number)
         gc.collect()
         grown = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    assert grown < 50_000, f"{device}: {grown} bytes more are in use after 200 small steps"
+    assert grown < 50_000, f"{device}: {grown} bytes more are in use after {steps} small steps"
 
 
 # --- figures --------------------------------------------------------------------------------------
@@ -251,6 +252,23 @@ def test_what_does_not_fit_is_refused_and_takes_nothing(device: str) -> None:
     grown = used(device) - before
     assert grown < SPARE, f"{device}: {grown} bytes more after tensors that do not fit"
     assert float((x + 1).sum().item()) == 2.0 * COUNT, f"{device} is unusable afterwards"
+
+
+@pytest.mark.needs("memory_stats")
+def test_a_device_that_counts_says_that_it_is_full(device: str) -> None:
+    """With the one class for that, whose sizes a program can ask for."""
+    found = tp.device(device)
+    total = found.backend.memory(found.index).get("total")
+    if total is None:
+        pytest.fail(f"{device}: expected Backend.memory() to say the total, as it counts")
+    before = used(device)
+    for make in (lambda: tp.full((16 * total,), 1.0, device=device),
+                 lambda: tp.zeros(16 * total, device=device)):  # fmt: skip
+        with pytest.raises(tp.cuda.OutOfMemoryError) as caught:
+            make()
+        assert isinstance(caught.value, MemoryError)
+        assert caught.value.got >= total, f"{device}: {caught.value.got} bytes were asked for"
+    assert used(device) == before, f"{device}: what did not fit has taken memory"
 
 
 def test_a_call_that_fails_takes_nothing(device: str) -> None:

@@ -10,6 +10,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -114,7 +115,7 @@ def test_an_interrupt_leaves_everything_usable(
     monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
     for step in range(12):
         x = tp.full((5, 5), 3.0, device=device)
-        interrupt(lambda x=x: LOOPS[loop](x), 0.0003 * (step + 1))
+        interrupt(partial(LOOPS[loop], x), 0.0003 * (step + 1))
         text = f"interrupted while {loop} on {device}"
         assert tp.is_grad_enabled(), f"{text}: grad mode is lost"
         assert len({*x.view(-1).tolist()}) == 1, f"{text}: half of it is written: {x}"

@@ -20,9 +20,14 @@ from . import numpy_linalg, numpy_math, numpy_special
 __all__ = ["NumpyBackend"]
 
 # inf and nan are results here, not accidents. NumPy attributes its warnings to the calling
-# module, so this filter touches nothing outside of the package; where a user turns warnings into
-# errors, the engine repeats the call inside quiet().
-warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tensorplug\.")
+# module, so this filter touches nothing outside of the package, and of the package's own warnings
+# none; where a user turns warnings into errors, the engine repeats the call inside quiet().
+warnings.filterwarnings(
+    "ignore",
+    message="(divide by zero|overflow|underflow|invalid value) encountered in ",
+    category=RuntimeWarning,
+    module=r"tensorplug\.",
+)
 
 
 def _quietly(kernel: Kernel) -> Kernel:

@@ -302,7 +302,7 @@ def _bool(like: Tensor, value: bool, shape: tuple[int, ...]) -> Tensor:
 @function(
     inplace=True,
     samples=lambda t: [
-        (t(3, 4), (t.int((2,), 0, 3),), t(2, 4)),
+        (t(3, 4), (t.distinct((2,), 0, 3),), t(2, 4)),
         (t(3, 4), (t.bool((3, 4)),), t()),
         (t(3, 4), (t.int((3,), 0, 3), t.int((3,), 0, 4)), t(3), True),
     ],

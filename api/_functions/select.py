@@ -10,7 +10,7 @@ from ..autograd.errors import OpError
 from ..autograd.modes import is_grad_enabled
 from ..autograd.registry import ROWS, function
 from ..autograd.tensor import Tensor, default_dtype_of
-from ..backends.dtypes import bool_, finfo
+from ..backends.dtypes import bool_, finfo, float32
 from ._arguments import settle, tensor
 
 __all__ = ["fill", "fill_", "masked_fill", "nan_to_num", "round", "where", "zero_"]
@@ -203,7 +203,8 @@ def round(input: Tensor, *, decimals: int = 0, out: Any = None) -> Tensor:
             f"{input._dtype}; \"round_cpu\" not implemented for '{input._dtype.name}'",
             op="round",
         )
-    scale = 10.0 ** abs(decimals)
-    if decimals > 0:
-        return settle("round", core(input * scale) / scale, out)
-    return settle("round", core(input / scale) * scale, out)
+    scale, dtype = 10.0 ** abs(decimals), input._dtype
+    # Half precision would round twice: 0.1749 * 100 is 17.5 there, which is no 17 any more.
+    wide = slow.cast(input, float32) if dtype.itemsize == 2 else input
+    found = core(wide * scale) / scale if decimals > 0 else core(wide / scale) * scale
+    return settle("round", found if wide is input else slow.cast(found, dtype), out)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -37,14 +40,16 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         TensorplugError: the name cannot be a new device type, the folder is not empty, or the
-            library has no array API namespace.
+            library has no array API namespace, or the folder cannot be written to.
     """
     check_name(args.name)
     folder = args.into if args.into is not None else Path(args.name)
-    check_folder(folder)
+    with _writing(folder):
+        check_folder(folder)
     library = inspect(args.library)
     texts = render(args.name, library)
-    write(folder, texts)
+    with _writing(folder):
+        write(folder, texts)
     sys.stdout.write(report(args.name, folder, library, list(texts)))
     return 0
 
@@ -59,7 +64,7 @@ def check_name(name: str) -> None:
         near = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_0123456789")[:_LONGEST]
         raise _error(
             "expected a device type of lower-case letters, digits and single underscores that "
-            f"begins with a letter, at most {_LONGEST} characters, got {name!r}"
+            f"begins with a letter, at most {_LONGEST} characters, got {name[:80]!r}"
             + (f"; {near} would do" if near else ""),
             name,
         )
@@ -109,6 +114,24 @@ def check_folder(folder: Path) -> None:
             )
 
 
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Say in a line what the system has against a folder.
+
+    Raises:
+        TensorplugError: in place of its own errors.
+    """
+    try:
+        yield
+    except OSError as error:
+        text = str(folder) if len(str(folder)) <= 100 else f"{str(folder)[:97]}..."
+        raise _error(
+            f"expected a folder that can be written to, got {text}: {error.strerror}; name another "
+            "one with --into",
+            str(folder),
+        ) from error
+
+
 def report(name: str, folder: Path, library: Library, paths: list[str]) -> str:
     """What was written, what was found out about the library, and what to do next."""
     lines = [f"wrote {folder}/"]
@@ -147,8 +170,9 @@ def _devices(library: Library) -> str:
 
 
 def _shell(folder: Path) -> str:
-    """A folder as pip takes it for one."""
-    return str(folder) if folder.is_absolute() or folder.parts[:1] == ("..",) else f"./{folder}"
+    """A folder as pip takes it for one, quoted for a shell."""
+    plain = folder.is_absolute() or folder.parts[:1] == ("..",)
+    return shlex.quote(str(folder) if plain else f"./{folder}")
 
 
 def _error(text: str, got: str) -> TensorplugError:

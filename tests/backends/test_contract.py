@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from tensorplug.backends import Backend, BackendSpec, OpValueError, StridedBackend
+from tensorplug.backends import (
+    API_VERSION,
+    Backend,
+    BackendSpec,
+    OpValueError,
+    StridedBackend,
+    hookimpl,
+    isolated,
+    register,
+)
 from tensorplug.backends.base import REQUIRED
 from tensorplug.backends.contract import PRIMITIVES, faults
 from tensorplug.plugins.numpy import NumpyBackend
@@ -130,10 +139,31 @@ def test_class_that_is_no_backend() -> None:
         ({"install": 3}, "install: expected a command as text, got 3"),
         ({"indexed": 1}, "indexed: expected True or False, got 1"),
         ({"options": []}, "options: expected a mapping of keyword arguments, got []"),
-        ({"api": 1.0}, "api: expected a whole number, got 1.0"),
+        ({"api": 1.0}, "api: expected a whole number, or the lowest and the highest as a tuple, "),
+        ({"api": (2, 1)}, "as a tuple, got (2, 1)"),
+        ({"api": (1,)}, "as a tuple, got (1,)"),
+        ({"api": (1, 2.0)}, "as a tuple, got (1, 2.0)"),
+        ({"api": [1, 2]}, "as a tuple, got [1, 2]"),
     ],
 )
 def test_wrong_descriptions(values: Mapping[str, Any], text: str) -> None:
     with pytest.raises(OpValueError) as caught:
         BackendSpec(**{"types": "acme", "backend": "a:B", **values})
     assert text in str(caught.value)
+
+
+class Serving:
+    def __init__(self, *api: Any) -> None:
+        self.api = api
+
+    @hookimpl
+    def tensorplug_backends(self) -> list[BackendSpec]:
+        return [BackendSpec(f"acme{i}", "a:B", api=api) for i, api in enumerate(self.api)]
+
+
+def test_the_newest_version_in_common_is_used() -> None:
+    with isolated([]) as registry:
+        register(Serving((1, 99), (-3, 1), 1, None), name="serving")
+        claims = [claim for found in registry.plugins.claims.values() for claim in found]
+    assert [claim.spec.api for claim in claims] == [API_VERSION, 1, 1, API_VERSION]
+    assert [claim.spec.serves for claim in claims] == [(1, 99), (-3, 1), None, None]

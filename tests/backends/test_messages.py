@@ -43,7 +43,7 @@ class Without:
     __name__ = "acmelib"
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("sinh", "linalg"):
+        if name in ("sinh", "linalg", "concat"):
             raise AttributeError(name)
         return getattr(np, name)
 
@@ -62,6 +62,18 @@ class Empty(Acme):
 
     def no_devices(self) -> str:
         return "plug one in"
+
+
+class Broken(Acme):
+    def from_host(self, array: np.ndarray, device: int) -> Any:
+        raise OSError("no link")
+
+
+class Wrong(Acme):
+    name = "wrong"
+
+    def kernels(self) -> dict[str, Any]:
+        return {"exp": lambda x: None, "svd": lambda x, full: (x, x)}
 
 
 class Faulty(Acme):
@@ -96,7 +108,9 @@ MEMBERS = {
     "shipped": tensorplug.plugins, "Acme": Acme, "Poor": Poor, "Empty": Empty, "Faulty": Faulty,
     "acme": Plugin("acme"), "left": Plugin("double"), "right": Plugin("double"),
     "poor": Plugin("poor", "Poor"), "empty": Plugin("empty", "Empty"), "raising": Raising(),
-    "faulty": Plugin("faulty", "Faulty"), "newer": Plugin("newer", api=99),
+    "Broken": Broken, "Wrong": Wrong,
+    "faulty": Plugin("faulty", "Faulty"), "broken": Plugin("broken", "Broken"),
+    "wrong": Plugin("wrong", "Wrong"), "newer": Plugin("newer", api=99),
     "older": Plugin("older", api=0), "misspelt": Misspelt(), "cuda": Plugin("cuda"),
     "nolib": Plugin("nolib", requires="no_lib", install="pip install no-lib"),
     "noclass": Plugin("noclass", "Nothing"), "other": Plugin("other"),
@@ -105,7 +119,8 @@ SHIPPED = ("cpu", "xla", "tpu")
 NAMES = {
     "acme": "acme", "double": "left", "poor": "poor", "empty": "empty", "raising": "raising",
     "faulty": "faulty", "newer": "newer", "older": "older", "misspelt": "misspelt", "cuda": "cuda",
-    "nolib": "nolib", "noclass": "noclass", "absent": "gone", "unlike": "other",
+    "broken": "broken", "wrong": "wrong", "nolib": "nolib", "noclass": "noclass", "absent": "gone",
+    "unlike": "other",
 }  # fmt: skip
 
 
@@ -161,8 +176,10 @@ CALLS: dict[str, Callable[[], Any]] = {
     "a library that is not installed": lambda: Device("nolib"),
     "a class that is not there": lambda: Device("noclass"),
     "a backend with faults": lambda: Device("faulty"),
+    "a device that holds no values": lambda: Device("broken:0"),
     "no hardware": lambda: Device("empty:0"),
     "turned off by a list": in_block("acme", disable="acme"),
+    "turned off by two names in a list": in_block("acme", disable="tensorplug-acme, acme, cpu"),
     "turned off by a list of others": in_block("acme", only="double"),
     "turned off with all": in_block("acme:0", off=True),
     "registered for a type that is taken": lambda: register(Plugin("acme"), name="mine"),
@@ -171,6 +188,9 @@ CALLS: dict[str, Callable[[], Any]] = {
     "two devices in one op": lambda: tp.ones(2, device="acme") + tp.ones(2, device="poor"),
     "an op without a kernel": lambda: tp.ones(2, device="poor").sinh(),
     "an op of a family without a kernel": lambda: tp.linalg.svd(tp.eye(2, device="poor")),
+    "an op of a list without a kernel": lambda: tp.cat([tp.ones(2, 3, device="poor")] * 9, 1),
+    "a kernel that returns nothing": lambda: tp.ones(2, device="wrong").exp(),
+    "a kernel that returns too little": lambda: tp.linalg.svd(tp.eye(2, device="wrong")),
 }
 
 

@@ -114,11 +114,11 @@ OFF = "expected a plugin that is turned on, but"
 CASES = [
     (
         "DISABLE_PLUGINS", "one", {"disable": "one"}, "disable=...",
-        "take 'tensorplug-one' out of that list", {"tensorplug-one"},
+        "take 'one' out of that list", {"tensorplug-one"},
     ),
     (
-        "DISABLE_PLUGINS", "Tensorplug_One, acme.two", {"disable": ["tensorplug_one", "TWO"]},
-        "disable=...", "take 'tensorplug-one' out of that list", {"tensorplug-one", "acme-two"},
+        "DISABLE_PLUGINS", "Tensorplug_One, acme.two", {"disable": ["Tensorplug_One", "TWO"]},
+        "disable=...", "take 'Tensorplug_One' out of that list", {"tensorplug-one", "acme-two"},
     ),
     (
         "ONLY_PLUGINS", "acme-two", {"only": "two"}, "only=...",

@@ -59,9 +59,22 @@ RESULTS = [
 ]
 
 
+ERRORS = {"cpu": {"exp": {"float32": {"counts": [7, 6, 5, 4, 3, 2], "allowed": {"ulps": 6.0}}}}}
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = {"profile": "quick", "seed": 0, "selection": {}, "stopped": False, "level": ""}
+    run = {
+        "profile": "quick",
+        "seed": 0,
+        "selection": {},
+        "stopped": False,
+        "level": "L2",
+        "assume_all": False,
+        "chosen": 7,
+        "expected": {},
+        "errors": ERRORS,
+    }
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_text(render(document(RESULTS, ["cpu"], run)), "utf-8")
     return path
@@ -101,6 +114,27 @@ def test_the_matrix_shows_each_function_by_type(page: Path) -> None:
     assert "3 of 3 functions" in text
     assert "numpy" in text  # the library under test, in the table of devices
     assert "test_rule" in text.partition("Tests of no function")[2]
+
+
+@needs_browser
+def test_the_page_says_what_was_not_run(page: Path) -> None:
+    told = drawn(page).partition("Repair first")[0]
+    assert "of 7 tests only 5 were run: no level is reached that way." in told
+
+
+@needs_browser
+def test_a_cell_says_how_large_its_errors_are(page: Path) -> None:
+    assert BROWSER is not None
+    words = [BROWSER, *FLAGS, f"--user-data-dir={page.parent / 'profile'}", "--dump-dom"]
+    done = subprocess.run(
+        [*words, f"file://{page}"], capture_output=True, text=True, check=True, timeout=120
+    )
+    title = (
+        "exp float32: passed; error in units in the last place: "
+        "0: 7, up to 0.5: 6, 1: 5, 2: 4, 4: 3, more: 2 elements; allowed: ulps 6"
+    )
+    assert f'title="{title}"' in done.stdout
+    assert 'title="exp float64: failed"' in done.stdout
 
 
 @needs_browser

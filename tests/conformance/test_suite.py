@@ -89,7 +89,7 @@ def test_the_command_sums_up_each_device_and_leaves_nothing_behind(tmp_path: Pat
     assert done.returncode == 0, done.stdout + done.stderr
     [row] = [line for line in done.stdout.splitlines() if line.startswith("cpu")]
     assert row.split()[1] == "numpy"
-    assert row.split()[-1] == "passes"
+    assert row.rstrip().endswith("no failure")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -124,7 +124,7 @@ def test_workers_give_the_same_report(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["nosuch:0", "cpu:7"])
 def test_an_unknown_device_is_an_error(tmp_path: Path, name: str) -> None:
     done = command(tmp_path, "--device", name)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith("tensorplug: ")
     assert name.split(":")[0] in done.stderr
     plain = run(tmp_path, "-m", "pytest", "--pyargs", SUITE, "--device", name)
@@ -149,7 +149,8 @@ def test_tests_without_a_case_are_left_out_of_the_report(tmp_path: Path) -> None
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert set(report["counts"]) <= {"cpu", ""}
-    assert {result["outcome"] for result in report["results"]} == {"passed"}
+    # Some names have "not" in them, such as "another"; one of those needs streams.
+    assert {result["outcome"] for result in report["results"]} <= {"passed", "not supported"}
 
 
 def test_an_unknown_function_is_misuse_and_the_nearest_is_named(tmp_path: Path) -> None:
@@ -199,7 +200,9 @@ def test_a_share_is_the_same_part_every_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "text"),
     [
-        ("--budget=0", "--budget: expected more than 0 seconds, got 0"),
+        ("--budget=0", "--budget: expected a number of seconds above 0, got 0"),
+        ("--budget=nan", "--budget: expected a number of seconds above 0, got nan"),
+        ("--budget=inf", "--budget: expected a number of seconds above 0, got inf"),
         ("--share=0", "--share: expected 1 or more, got 0"),
     ],
 )

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import array_api_strict
 
-from tensorplug.autograd.registry import ROWS, Row
+import tensorplug  # noqa: F401  # declares the functions
+from tensorplug.autograd.registry import FUNCTIONS, ROWS, Row
 from tensorplug.backends import ArrayAPIBackend
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "backend-ops.md"
@@ -25,17 +26,21 @@ backend may have a kernel for each: a function in `kernels()` by the name in the
 takes and gives arrays of the library, in the order of the arguments here. Where it has none:
 
 - **array API** names the function of the library's namespace that is used instead, if it has one;
-- **base class** says that `ArrayAPIBackend` has the op, made of the standard's functions or on the
-  host; a kernel, or a method of the same name, replaces it;
-- **composed** says that the op is otherwise made of others.
+- **kernel** says whether one has to be there: *required* ops need this function or a kernel, else
+  they raise `KernelNotFound`; *composed* ops are made of others; *optional* ones `ArrayAPIBackend`
+  has itself, made of the standard's functions or on the host, and a kernel, or a method of the same
+  name, replaces it.
 
 **needs** is the capability that the device must declare, else the op raises `CapabilityError`.
 **gradient** names the arguments that have one, and nothing is to be done for it: gradients are made
-of these ops, too. `*` marks a list. See [write-a-backend.md](write-a-backend.md).
+of these ops, too. **suite** is the function whose tests concern the op: `tensorplug conformance
+--device acme:0 --op add` runs those of `add`, and each failure names its rule in
+[conformance-rules.md](conformance-rules.md). Where it is empty, the op serves others and is tested
+through them. `*` marks a list. See [write-a-backend.md](write-a-backend.md).
 """
 
 HEAD = (
-    "| op | family | array API | base class | composed | needs | gradient |\n"
+    "| op | family | array API | kernel | needs | gradient | suite |\n"
     "|---|---|---|---|---|---|---|\n"
 )
 
@@ -47,6 +52,13 @@ def _in_the_standard(name: str) -> bool:
     return found is not None
 
 
+def _kernel(row: Row) -> str:
+    """Whether a backend over the standard's functions must have a kernel or such a function."""
+    if hasattr(ArrayAPIBackend, row.name):
+        return "optional"
+    return "required" if row.generic is None else "composed"
+
+
 def _line(row: Row) -> str:
     arguments = ", ".join((*row.inputs, *row.attrs)).replace("*", r"\*")
     standard = bool(row.xp) and _in_the_standard(row.xp)
@@ -54,10 +66,10 @@ def _line(row: Row) -> str:
         f"`{row.name}`({arguments})",
         row.family.name.lower(),
         f"`{row.xp}`" if standard else "",
-        "yes" if hasattr(ArrayAPIBackend, row.name) else "",
-        "yes" if row.generic is not None else "",
+        _kernel(row),
         row.needs,
         ", ".join(dict.fromkeys(name for names in row.rules for name in names)),
+        ", ".join(f"`{shown.qualname}`" for shown in FUNCTIONS.values() if shown.row is row),
     )
     return f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -108,9 +109,9 @@ def test_every_file_of_a_distribution_is_there() -> None:
     assert project["dependencies"] == ["tensorplug", "array-api-strict"]
     assert project["entry-points"]["tensorplug.devices"] == {"acme_two": "tensorplug_acme_two"}
     assert "class AcmeTwoBackend(ArrayAPIBackend):" in texts["tensorplug_acme_two/backend.py"]
-    assert (
-        "tensorplug conformance --device acme_two:0" in texts[".github/workflows/conformance.yml"]
-    )
+    workflow = texts[".github/workflows/conformance.yml"]
+    assert "tensorplug conformance --device acme_two:0" in workflow
+    assert 'TENSORPLUG_STRICT_PLUGINS: "1"' in workflow
     assert class_name("acme_two") == "AcmeTwoBackend"
 
 
@@ -367,3 +368,22 @@ def test_what_must_be_said(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parser.parse_args(["acme"])
     assert "--library" in capsys.readouterr().err
+
+
+def test_what_the_system_has_against_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    for folder, reason in (("/proc/acme", "No such file or directory"), ("x" * 300, "too long")):
+        words = ["new-backend", "acme", "--library", "array_api_strict", "--into", folder]
+        assert commands.main(words) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("tensorplug: new-backend: expected a folder that can be written to")
+        assert f"{reason}; name another one with --into" in line
+        assert len(line) < 250
+    with pytest.raises(TensorplugError) as caught:
+        cli.check_name("x" * 300)
+    assert len(str(caught.value)) < 300
+
+
+def test_the_command_to_install_can_be_pasted(tmp_path: Path) -> None:
+    text = cli.report("acme", tmp_path / "a b" / "c'd", inspect("array_api_strict"), [])
+    (line,) = (line for line in text.splitlines() if "pip install -e" in line)
+    assert shlex.split(line)[-1] == str(tmp_path / "a b" / "c'd")

@@ -23,12 +23,12 @@ def test_the_page_is_up_to_date(tmp_path: Path) -> None:
 def test_what_it_says_of_some_ops() -> None:
     lines = PAGE.read_text("utf-8").splitlines()
     for line in (
-        "| `add`(x, y) | binary | `add` | | | | x, y |",
-        "| `silu`(x) | unary | | | yes | | x |",
-        r"| `stack`(\*tensors, dim) | generic | `stack` | | | | tensors |",
+        "| `add`(x, y) | binary | `add` | required | | x, y | `add` |",
+        "| `silu`(x) | unary | | composed | | x | `nn.functional.silu` |",
+        r"| `stack`(\*tensors, dim) | generic | `stack` | required | | tensors | `stack` |",
     ):
         assert line in lines
     [solve] = [line for line in lines if line.startswith("| `solve`")]
-    assert "| linalg |" in solve
+    assert "| required | linalg |" in solve
     [gather] = [line for line in lines if line.startswith("| `gather`")]
-    assert re.fullmatch(r".*\| \| yes \| \| \| .*", gather)
+    assert re.fullmatch(r".*\| \| optional \| \| .*", gather)
