@@ -64,7 +64,9 @@ def test_wide_unsigned_types_are_cast(device: str, dtype: DType) -> None:
         assert same(got, want), f"{dtype} to {other} on {device}: {want} expected, got {got}"
         few = np.array([0, 1, 2, 100], np.float64).astype(other.numpy)
         back = tp.tensor(few, device=device).to(dtype)
-        assert back.tolist() == few.astype(dtype.numpy).tolist(), f"{other} to {dtype} on {device}"
+        plain = few.real if few.dtype.kind == "c" else few
+        want = plain.astype(dtype.numpy)
+        assert back.tolist() == want.tolist(), f"{other} to {dtype} on {device}"
 
 
 @pytest.mark.needs("dlpack_export", "dlpack_import")

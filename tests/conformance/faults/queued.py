@@ -26,9 +26,19 @@ class Queued(LoopbackBackend):
 
 
 class ReadsAtOnce(Queued):
+    """But for the first value of each device, which is read when the device is first named."""
+
     delay = 0.002
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.named: set[int] = set()
+
     def to_host(self, handle: Any) -> Any:
+        index = handle.cell.chip.index
+        if index not in self.named:
+            self.named.add(index)
+            return super().to_host(handle)
         return handle.cell.at(handle.values).copy()
 
 
