@@ -11,7 +11,8 @@ from hypothesis import settings
 
 settings.register_profile("quick", max_examples=20, deadline=None, derandomize=True)
 settings.register_profile("thorough", max_examples=200, deadline=None, derandomize=True)
-settings.load_profile(os.environ.get("TENSORPLUG_TEST_PROFILE", "quick"))
+PROFILE = os.environ.get("TENSORPLUG_TEST_PROFILE", "quick")
+settings.load_profile(PROFILE)
 
 OUR_FOLDERS = ("api", "autograd", "backends", "plugins")
 
@@ -26,6 +27,21 @@ def _double_imports() -> str:
         "modules (a second copy with a second registry); import tensorplug.* and run pytest "
         "with --import-mode=importlib"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests that take long by starting many processes are left to CI, which is thorough."""
+    config.addinivalue_line("markers", "slow: run in the thorough profile only")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes long, unless there is time."""
+    if PROFILE != "quick":
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
 
 
 def pytest_collection_finish() -> None:

@@ -108,6 +108,7 @@ def report(folder: Path, *words: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_report_has_the_errors_of_each_function_and_type(tmp_path: Path) -> None:
     words = ("--op", "exp", "--op", "argmax", "--level", "L2")
     found = report(tmp_path, *words)

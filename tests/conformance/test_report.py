@@ -223,6 +223,7 @@ def test_a_seed_gives_other_values_and_is_told(run: Run) -> None:
     assert usual["call"] != result["call"]
 
 
+@pytest.mark.slow
 def test_what_a_device_could_declare_is_suggested(run: Run) -> None:
     words = ("--device", "lacking:0", "--op", "fft.fft", "--op", "linalg.inv", "--suggest")
     done = conformance(run.folder, *words)

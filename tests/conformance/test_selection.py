@@ -58,6 +58,7 @@ def collected(*words: str) -> list[dict[str, Any]]:
 SOFTMAX = {"softmax", "nn.functional.softmax", "special.softmax"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "functions", "types"),
     [
@@ -95,6 +96,7 @@ def test_a_name_without_dots_is_that_of_all_that_are_called_so() -> None:
     assert meant("__getitem__") == meant("Tensor.__getitem__") == {"Tensor.__getitem__"}
 
 
+@pytest.mark.slow
 def test_of_the_tests_of_functions_one_and_all_others() -> None:
     tests = collected("--function", "sum", "--level", "L2")
     # A test of no function may be tried for some by name, as a parameter.
@@ -115,6 +117,7 @@ def test_a_type_that_no_device_declares(tmp_path: Path) -> None:
 # --- what is left behind --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_generated_examples_leave_nothing_behind(tmp_path: Path) -> None:
     folder, cache = tmp_path / "here", tmp_path / "cache"
     folder.mkdir()
@@ -141,6 +144,7 @@ def test_a_device_needs_no_option_and_is_tested_once(tmp_path: Path) -> None:
     assert (last.returncode, "nosuch" in last.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_seed_drawn_at_random_can_be_repeated(tmp_path: Path) -> None:
     seeds = set()
     for _ in range(2):

@@ -108,6 +108,7 @@ def test_the_report_lists_every_test(tmp_path: Path) -> None:
     assert all(result["outcome"] == "passed" for result in report["results"])
 
 
+@pytest.mark.slow
 def test_workers_give_the_same_report(tmp_path: Path) -> None:
     pytest.importorskip("xdist")
     for file, words in (("one.json", ()), ("two.json", ("-n", "2"))):
@@ -188,6 +189,7 @@ def test_a_budget_ends_the_run_and_reaches_no_level(tmp_path: Path) -> None:
     assert {r["outcome"] for r in found} <= {"passed", "not supported"}
 
 
+@pytest.mark.slow
 def test_a_share_is_the_same_part_every_time(tmp_path: Path) -> None:
     words = ("-m", "pytest", "--pyargs", SUITE, "--collect-only", "-q", "-p", "no:cacheprovider")
     words = (*words, "--import-mode=importlib", "--level=L1")

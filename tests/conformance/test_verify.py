@@ -113,6 +113,7 @@ def test_an_interrupted_run_is_not_whole(tmp_path: Path) -> None:
 TYPES = "test_l0_capabilities.py::test_a_type_works_or_raises"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "option"),
     [
@@ -140,6 +141,7 @@ def pytest_collection_modifyitems(items):
 """
 
 
+@pytest.mark.slow
 def test_a_test_that_got_lost_is_missed(tmp_path: Path) -> None:
     report = plain(tmp_path, "--pyargs", SUITE, "--level", "L0", hooks=LOSE)
     wanted = report["expected"]["cpu"][TYPES]
@@ -147,6 +149,7 @@ def test_a_test_that_got_lost_is_missed(tmp_path: Path) -> None:
     assert report["about"]["cpu"]["levels"]["L0"] == "partly run"
 
 
+@pytest.mark.slow
 def test_workers_count_too(tmp_path: Path) -> None:
     pytest.importorskip("xdist")
     done = command(tmp_path, "--level", "L0", "-n", "2", "--json", "r.json")
@@ -196,6 +199,7 @@ def test_what_was_not_tried_stays_as_it_is_declared(assumed: tuple[dict[str, Any
     assert not set(other.split(", ")) & set(declared)
 
 
+@pytest.mark.slow
 def test_a_failure_of_an_assumed_run_is_there_again(
     assumed: tuple[dict[str, Any], str], folder: Path
 ) -> None:
@@ -263,6 +267,7 @@ def test_a_report_without_a_failure_is_not_replayed(folder: Path) -> None:
     assert done.stdout == "nothing failed in new/r.json: there is nothing to repeat\n"
 
 
+@pytest.mark.slow
 def test_an_edited_report_is_replayed_with_a_remark(
     assumed: tuple[dict[str, Any], str], folder: Path
 ) -> None:
@@ -304,6 +309,7 @@ def pytest_runtest_setup(item):
 """
 
 
+@pytest.mark.slow
 def test_the_summary_is_printed_though_a_file_is_lost(tmp_path: Path) -> None:
     words = ("-k", "l0_loading", "--json", "out/r.json")
     done = command(tmp_path, *words, hooks=LOSE_FOLDER)

@@ -33,7 +33,11 @@ def test_few_members_are_needed() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("--level", "L1"), ("--level", "L4", "--share", "64")], ids=["L0-L1", "L2-L4"]
+    "words",
+    [
+        pytest.param(("--level", "L1"), id="L0-L1"),
+        pytest.param(("--level", "L4", "--share", "32"), id="L2-L4", marks=pytest.mark.slow),
+    ],
 )
 def test_what_is_not_written_runs_on_the_host(
     installed: Path, tmp_path: Path, words: tuple[str, ...]
