@@ -67,6 +67,7 @@ _UNARY_OPERATORS = {
 }  # fmt: skip
 _COMMUTE = {"__add__", "__mul__", "__and__", "__or__", "__xor__"}
 _AS_OPERATOR = {"matmul": MATMUL_OPERATOR}
+_CHECKED = {"pow"}  # refuses operands that kernels would take
 _NO_REFLECTION = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"}
 
 
@@ -82,7 +83,8 @@ def _operators(functions: SimpleNamespace) -> None:
         setattr(Tensor, dunder, getattr(functions, name))
     for dunder, name in _BINARY_OPERATORS.items():
         row = ROWS.get(name)
-        function = getattr(functions, name) if row is None else _AS_OPERATOR.get(name, row.call)
+        own = row is None or name in _CHECKED
+        function = getattr(functions, name) if own else _AS_OPERATOR.get(name, row.call)
         if dunder in _NO_REFLECTION:
             setattr(Tensor, dunder, _or_unequal(function) if name in ("eq", "ne") else function)
             continue

@@ -147,6 +147,8 @@ def test_powers(device: str, types: list[DType]) -> None:
         for k in (-1, -3):  # the result would be no integer
             for name in ("pow", "Tensor.pow"):
                 refuses(device, name, array(base, dtype), k, words=("negative integer powers",))
+            with pytest.raises(RuntimeError, match="negative integer powers"):
+                tp.tensor(array(base, dtype), device=device) ** k
 
 
 def test_common_divisors_and_multiples(device: str, types: list[DType]) -> None:
