@@ -53,13 +53,14 @@ def environment(folder: Path, requirement: str) -> Path:
     own = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
     lines = [f"import site; site.addsitedir({path!r})\n" for path in sorted({*paths.values()})]
     (own / "here.pth").write_text("".join(lines), encoding="utf-8")
-    local = ROOT / requirement
-    if local.is_dir():  # building leaves files behind
+    local, how = ROOT / requirement, ["--upgrade"]
+    if local.is_dir():  # building leaves files behind, and what it needs is here
         ignored = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
         requirement = str(shutil.copytree(local, folder / "source", ignore=ignored))
+        how = ["--no-build-isolation", "--force-reinstall", "--no-deps"]
     subprocess.run(
         [sys.executable, "-m", "pip", f"--python={python}", "install", "--quiet",
-         "--disable-pip-version-check", "--force-reinstall", "--no-deps", requirement], check=True,
+         "--disable-pip-version-check", *how, requirement], check=True,
     )  # fmt: skip
     return python
 
