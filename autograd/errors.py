@@ -44,6 +44,9 @@ def explain(row: Any, error: Exception, args: tuple[Any, ...]) -> Exception:
     if isinstance(error, (TensorplugError, MemoryError, KernelNotFound)):
         if isinstance(error, ValuesError):
             error.op = error.op or row.name
+        elif isinstance(error, OpIndexError) and error.op is None:  # a kernel does not know its op
+            text = f"{row.name}: {error}"
+            return OpIndexError(text, op=row.name, expected=error.expected, got=error.got)
         return error
     family_text = row.family.explain(row, args)
     if family_text is not None:

@@ -103,4 +103,5 @@ def _error(what: int, index: int, size: int, dim: int, later: str) -> Exception:
         TARGET: "Target is out of bounds",
         EMBEDDING: "index out of range in self",
     }[what]
-    return OpIndexError(f"{rule}; {says}{later}", expected=size, got=index)
+    op = "an earlier operation" if later else None  # that which waits now has not done it
+    return OpIndexError(f"{rule}; {says}{later}", op=op, expected=size, got=index)

@@ -39,7 +39,15 @@ for _name, _signature in _NAMES["functions"].items():
 
 def _made(name: str) -> Any:
     plain = getattr(_np, name)
-    return lambda *args, **kwargs: ndarray.new(plain(*args, **kwargs))
+
+    def made(*args: Any, **kwargs: Any) -> ndarray:
+        try:
+            found = plain(*args, **kwargs)
+        except MemoryError:  # the allocator says so, in its own way
+            return empty(args[0], kwargs.get("dtype", args[-1]))
+        return ndarray.new(found)
+
+    return made
 
 
 for _name in _MADE:
