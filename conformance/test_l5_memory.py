@@ -268,7 +268,7 @@ def test_a_device_that_counts_says_that_it_is_full(device: str) -> None:
             make()
         assert isinstance(caught.value, MemoryError)
         assert caught.value.got >= total, f"{device}: {caught.value.got} bytes were asked for"
-    assert used(device) == before, f"{device}: what did not fit has taken memory"
+    assert used(device) <= before, f"{device}: what did not fit has taken memory"
 
 
 def test_a_call_that_fails_takes_nothing(device: str) -> None:
