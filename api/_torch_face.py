@@ -83,8 +83,10 @@ def _operators(functions: SimpleNamespace) -> None:
         setattr(Tensor, dunder, getattr(functions, name))
     for dunder, name in _BINARY_OPERATORS.items():
         row = ROWS.get(name)
-        own = row is None or name in _CHECKED
-        function = getattr(functions, name) if own else _AS_OPERATOR.get(name, row.call)
+        if row is None or name in _CHECKED:
+            function = getattr(functions, name)
+        else:
+            function = _AS_OPERATOR.get(name, row.call)
         if dunder in _NO_REFLECTION:
             setattr(Tensor, dunder, _or_unequal(function) if name in ("eq", "ne") else function)
             continue

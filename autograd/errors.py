@@ -44,9 +44,8 @@ def explain(row: Any, error: Exception, args: tuple[Any, ...]) -> Exception:
     if isinstance(error, (TensorplugError, MemoryError, KernelNotFound)):
         if isinstance(error, ValuesError):
             error.op = error.op or row.name
-        elif isinstance(error, OpIndexError) and error.op is None:  # a kernel does not know its op
-            text = f"{row.name}: {error}"
-            return OpIndexError(text, op=row.name, expected=error.expected, got=error.got)
+        elif isinstance(error, (IndexError, ArithmeticError)):
+            return _of_a_kernel(row.name, error)
         return error
     family_text = row.family.explain(row, args)
     if family_text is not None:
@@ -63,6 +62,14 @@ def explain(row: Any, error: Exception, args: tuple[Any, ...]) -> Exception:
     if not str(error).startswith("expected "):  # a library's text, without what it got
         text += f" (got {', '.join(describe(arg) for arg in args)})"
     return kind(text, op=row.name)
+
+
+def _of_a_kernel(name: str, error: Any) -> Exception:
+    """An error of ours with its operation, which a kernel does not know."""
+    if error.op is not None:
+        return error
+    text = f"{name}: {error}"
+    return type(error)(text, op=name, expected=error.expected, got=error.got)
 
 
 def describe(value: Any) -> str:

@@ -32,7 +32,7 @@ INDEX, TARGET, DIVISOR, EMBEDDING = 1, 2, 3, 4
 _index = Kernels("index")
 
 
-class DivisionError(TensorplugError, ZeroDivisionError):
+class DivisionError(TensorplugError, RuntimeError, ZeroDivisionError):
     """A whole number was divided by 0."""
 
 
@@ -93,8 +93,10 @@ _LATER = f". An operation before this one did it: set {BLOCKING}=1 to have it ra
 
 
 def _error(what: int, index: int, size: int, dim: int, later: str) -> Exception:
+    op = "an earlier operation" if later else None  # that which waits now has not done it
     if what == DIVISOR:
-        return DivisionError(f"expected a divisor other than 0, got 0; ZeroDivisionError{later}")
+        text = f"expected a divisor other than 0, got 0; ZeroDivisionError{later}"
+        return DivisionError(text, op=op)
     rule = (
         f"expected {'an index' if what == INDEX else 'numbers'} from 0 to {size - 1}, got {index}"
     )
@@ -103,5 +105,4 @@ def _error(what: int, index: int, size: int, dim: int, later: str) -> Exception:
         TARGET: "Target is out of bounds",
         EMBEDDING: "index out of range in self",
     }[what]
-    op = "an earlier operation" if later else None  # that which waits now has not done it
     return OpIndexError(f"{rule}; {says}{later}", op=op, expected=size, got=index)
