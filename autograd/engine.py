@@ -14,7 +14,7 @@ from typing import Any
 
 from ..backends.errors import OpError, OpTypeError
 from .kernels import tensor_kernels
-from .modes import ANOMALY, Mode
+from .modes import ANOMALY, GRAD_MODE
 from .node import Node
 from .tensor import Edge, Tensor, edge, make
 
@@ -45,10 +45,15 @@ def run(
     useful = None if wanted is None else _above(slots, wanted)
     task = _Task(wanted, useful, slots, create_graph, retain_graph, accumulate)
     device = grads[0]._device
-    with Mode(create_graph), device.backend.quiet():
-        for root, grad in zip(roots, grads, strict=True):
-            task.receive(root, grad if create_graph else grad._h)
-        task.work([slots[node] for node in dict.fromkeys(nodes) if not slots[node][0]])
+    before = GRAD_MODE.get()
+    try:  # not `with Mode(...)`, between whose entry and exit an interrupt may come
+        GRAD_MODE.set(create_graph)
+        with device.backend.quiet():
+            for root, grad in zip(roots, grads, strict=True):
+                task.receive(root, grad if create_graph else grad._h)
+            task.work([slots[node] for node in dict.fromkeys(nodes) if not slots[node][0]])
+    finally:
+        GRAD_MODE.set(before)
     return task.captured
 
 
