@@ -21,8 +21,8 @@ from tensorplug.conformance.reference import array_of
 from tensorplug.conformance.samples import describe, map_tensors, tensors_in
 
 __all__ = [
-    "REFUSALS", "call", "check", "error_of", "f32", "f64", "few", "floats_of", "i64", "on",
-    "problem", "refuses", "rounded", "spacing", "ulps_off",
+    "REFUSALS", "SIDE", "busy", "call", "check", "error_of", "f32", "f64", "few", "floats_of",
+    "i64", "on", "problem", "refuses", "rounded", "spacing", "ulps_off",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -260,3 +260,17 @@ def problem(
     if rule.is_floating_point and (ulps or rtol or atol):
         text += f", {ulps_off(array, wide, rule)[at]:.3g} ULP apart, allowed {ulps:g}"
     return text, at
+
+
+# --- work that takes a moment ---------------------------------------------------------------------
+
+SIDE = 96
+
+
+def busy(device: str, number: float = 1.0) -> tp.Tensor:
+    """A (96, 96) tensor of one value, at the end of a row of slow operations."""
+    x = tp.full((SIDE, SIDE), number, device=device)
+    eye = tp.eye(SIDE, device=device)
+    for _ in range(4):
+        x = (x @ eye).add_(1).mul(1.0) - 1
+    return x

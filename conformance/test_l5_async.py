@@ -14,21 +14,10 @@ import numpy as np
 import pytest
 
 import tensorplug as tp
-from tensorplug.conformance.checks import error_of
+from tensorplug.conformance.checks import SIDE, busy, error_of
 from tensorplug.conformance.samples import other_devices
 
 pytestmark = pytest.mark.shared
-
-SIDE = 96
-
-
-def busy(device: str, number: float = 1.0) -> tp.Tensor:
-    """A (96, 96) tensor of one value, at the end of a row of slow operations."""
-    x = tp.full((SIDE, SIDE), number, device=device)
-    eye = tp.eye(SIDE, device=device)
-    for _ in range(4):
-        x = (x @ eye).add_(1).mul(1.0) - 1
-    return x
 
 
 def _saved(x: tp.Tensor) -> Any:

@@ -6,17 +6,7 @@ import numpy as np
 import pytest
 
 import tensorplug as tp
-
-SIDE = 96
-
-
-def work(device: str, number: float) -> tp.Tensor:
-    """A (96, 96) tensor of one value, at the end of a row of operations."""
-    x = tp.full((SIDE, SIDE), number, device=device)
-    eye = tp.eye(SIDE, device=device)
-    for _ in range(4):
-        x = (x @ eye).add_(1).mul(1.0) - 1
-    return x
+from tensorplug.conformance.checks import SIDE, busy
 
 
 def total(x: tp.Tensor) -> float:
@@ -36,7 +26,7 @@ def test_new_work_goes_to_the_stream_of_the_block(device: str) -> None:
         assert tp.cuda.current_stream(device) == one
         with tp.cuda.stream(two):
             assert tp.cuda.current_stream(device) == two
-            x = work(device, 2.0)
+            x = busy(device, 2.0)
         assert tp.cuda.current_stream(device) == one
     assert tp.cuda.current_stream(device) == before, f"{device}: a block left its stream behind"
     two.synchronize()
@@ -52,13 +42,13 @@ def test_a_stream_waits_for_another(device: str) -> None:
     one, two = tp.cuda.Stream(device), tp.cuda.Stream(device)
     main = tp.cuda.current_stream(device)
     for number in range(1, 6):
-        source = work(device, float(number))
+        source = busy(device, float(number))
         one.wait_stream(main)
         with tp.cuda.stream(one):
             x = source * 2
         two.wait_stream(one)
         with tp.cuda.stream(two):
-            y = x + work(device, 1.0)
+            y = x + busy(device, 1.0)
         main.wait_stream(two)
         got = total(y)
         assert got == 2.0 * number + 1.0, f"{device}: {number} * 2 + 1 over three streams: {got}"
@@ -72,7 +62,7 @@ def test_events_are_points_in_a_stream(device: str) -> None:
     stream.wait_stream(tp.cuda.current_stream(device))
     with tp.cuda.stream(stream):
         start.record()
-        x = work(device, 3.0)
+        x = busy(device, 3.0)
         end.record()
     end.synchronize()
     done = start.query(), end.query()
@@ -91,7 +81,7 @@ def test_synchronize_waits_for_every_stream(device: str) -> None:
     found, events = tp.device(device), []
     for number in range(4):
         with tp.cuda.stream(tp.cuda.Stream(device)):
-            work(device, float(number))
+            busy(device, float(number))
             events.append(tp.cuda.current_stream(device).record_event())
     found.backend.synchronize(found.index)
     left = sum(not event.query() for event in events)
